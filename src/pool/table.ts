@@ -1,0 +1,180 @@
+import { Lb4Error } from '../errors.js';
+
+/**
+ * The shared table: the one place where control plane and data plane meet. It lies in SharedArrayBuffers, so that
+ * every data-plane thread sees a change at its next pick without being told.
+ *
+ * A slot is a number that stands for the process (slot 0), a service or a backend. Fields that several threads change
+ * are Int32 and go through Atomics; totals are Float64 blocks with one writer a thread, which readers add up.
+ */
+export const PROCESS_SLOT = 0;
+/** Slots that one process can hold. Untouched pages cost nothing. */
+export const MAX_SLOTS = 65_536;
+
+export const State = { free: 0, checking: 1, up: 2, down: 3, draining: 4, maintenance: 5 } as const;
+export type StateName = Exclude<keyof typeof State, 'free'>;
+const STATE_NAMES = Object.keys(State) as (keyof typeof State)[];
+
+/** Totals of a slot; each thread adds to a block of its own. */
+export const TOTALS = [
+  'connections', // backend: established; service: accepted
+  'bytesIn', // from clients
+  'bytesOut', // to clients
+  'connectFailures',
+  'retries',
+  'datagramsIn',
+  'datagramsOut',
+  'datagramsDropped',
+] as const;
+export type Total = (typeof TOTALS)[number];
+
+/** What a worker thread needs to see the same table. */
+export interface TableBuffers {
+  readonly ints: SharedArrayBuffer;
+  readonly floats: SharedArrayBuffer;
+  readonly totals: readonly SharedArrayBuffer[];
+}
+
+const INT_FIELDS = 4;
+const FLOAT_FIELDS = 3;
+
+export class SharedTable {
+  readonly buffers: TableBuffers;
+  /** Connections or flows open or dialling. */
+  readonly active: Int32Array;
+  /** A `State` value. */
+  readonly state: Int32Array;
+  /** Consecutive connect failures of real traffic. */
+  readonly failures: Int32Array;
+  /** [0] grows with every change of set, state or weight and tells pickers to rebuild. */
+  readonly generation: Int32Array;
+  /** Effective weight; written by the control plane only. */
+  readonly weight: Float64Array;
+  /** Moving average of the response time in ms. Racing writers may lose a sample, never tear a value. */
+  readonly latency: Float64Array;
+  /** When `latency` was last updated, monotonic ms. */
+  readonly latencyAt: Float64Array;
+
+  constructor(buffers: TableBuffers) {
+    this.buffers = buffers;
+    const ints = (field: number) => new Int32Array(buffers.ints, field * MAX_SLOTS * 4, MAX_SLOTS);
+    const floats = (field: number) => new Float64Array(buffers.floats, field * MAX_SLOTS * 8, MAX_SLOTS);
+    this.active = ints(0);
+    this.state = ints(1);
+    this.failures = ints(2);
+    this.generation = ints(3);
+    this.weight = floats(0);
+    this.latency = floats(1);
+    this.latencyAt = floats(2);
+  }
+
+  /** A fresh table for `threads` data-plane threads. */
+  static create(threads: number): SharedTable {
+    return new SharedTable({
+      ints: new SharedArrayBuffer(INT_FIELDS * MAX_SLOTS * 4),
+      floats: new SharedArrayBuffer(FLOAT_FIELDS * MAX_SLOTS * 8),
+      totals: Array.from({ length: threads }, () => new SharedArrayBuffer(TOTALS.length * MAX_SLOTS * 8)),
+    });
+  }
+
+  /** The totals that thread `index` writes. */
+  totalsOf(index: number): Totals {
+    return new Totals(this.buffers.totals[index]!);
+  }
+
+  /** A total added up over all threads. */
+  total(slot: number, name: Total): number {
+    const at = TOTALS.indexOf(name) * MAX_SLOTS + slot;
+    let sum = 0;
+    for (const buffer of this.buffers.totals) sum += new Float64Array(buffer)[at]!;
+    return sum;
+  }
+
+  stateName(slot: number): keyof typeof State {
+    return STATE_NAMES[Atomics.load(this.state, slot)]!;
+  }
+
+  /** Tell every picker to rebuild at its next pick. */
+  bump(): void {
+    Atomics.add(this.generation, 0, 1);
+  }
+
+  /** Clear a slot for a new owner. */
+  clear(slot: number): void {
+    Atomics.store(this.active, slot, 0);
+    Atomics.store(this.state, slot, State.free);
+    Atomics.store(this.failures, slot, 0);
+    this.weight[slot] = 0;
+    this.latency[slot] = 0;
+    this.latencyAt[slot] = 0;
+    for (const buffer of this.buffers.totals) {
+      const block = new Float64Array(buffer);
+      for (let t = 0; t < TOTALS.length; t++) block[t * MAX_SLOTS + slot] = 0;
+    }
+  }
+
+  /**
+   * Take one place at `slot` unless `limit` places are taken (0 = no limit). Exact across threads.
+   * Returns false when it is full.
+   */
+  tryAcquire(slot: number, limit: number): boolean {
+    const before = Atomics.add(this.active, slot, 1);
+    if (limit === 0 || before < limit) return true;
+    Atomics.sub(this.active, slot, 1);
+    return false;
+  }
+
+  release(slot: number): void {
+    Atomics.sub(this.active, slot, 1);
+  }
+}
+
+/** One thread's block of totals: plain arrays indexed by slot, written by that thread only. */
+export class Totals {
+  readonly connections: Float64Array;
+  readonly bytesIn: Float64Array;
+  readonly bytesOut: Float64Array;
+  readonly connectFailures: Float64Array;
+  readonly retries: Float64Array;
+  readonly datagramsIn: Float64Array;
+  readonly datagramsOut: Float64Array;
+  readonly datagramsDropped: Float64Array;
+
+  constructor(buffer: SharedArrayBuffer) {
+    const block = (name: Total) => new Float64Array(buffer, TOTALS.indexOf(name) * MAX_SLOTS * 8, MAX_SLOTS);
+    this.connections = block('connections');
+    this.bytesIn = block('bytesIn');
+    this.bytesOut = block('bytesOut');
+    this.connectFailures = block('connectFailures');
+    this.retries = block('retries');
+    this.datagramsIn = block('datagramsIn');
+    this.datagramsOut = block('datagramsOut');
+    this.datagramsDropped = block('datagramsDropped');
+  }
+}
+
+/** Hands out slots; control plane only. Freed slots are reused last-freed-last, so that late records find no new owner. */
+export class SlotAllocator {
+  private next = PROCESS_SLOT + 1;
+  private readonly freed: number[] = [];
+  private readonly table: SharedTable;
+
+  constructor(table: SharedTable) {
+    this.table = table;
+  }
+
+  /** Throws Lb4Error LB4_LIMIT when all slots are taken. */
+  take(): number {
+    const slot = this.next < MAX_SLOTS ? this.next++ : this.freed.shift();
+    if (slot === undefined) {
+      throw new Lb4Error('LB4_LIMIT', `expected at most ${MAX_SLOTS - 1} services and backends together`);
+    }
+    this.table.clear(slot);
+    return slot;
+  }
+
+  free(slot: number): void {
+    Atomics.store(this.table.state, slot, State.free);
+    this.freed.push(slot);
+  }
+}
