@@ -41,7 +41,7 @@ export class Peer {
       this.a0 = this.a1 = this.a2 = this.a3 = 0;
       return this;
     }
-    const parts = ipaddr.IPv6.parse(text).parts;
+    const parts = ipaddr.IPv6.parse(hexTail(text)).parts;
     this.setV6(
       ((parts[0]! << 16) | parts[1]!) >>> 0,
       ((parts[2]! << 16) | parts[3]!) >>> 0,
@@ -82,6 +82,10 @@ export class Peer {
     return this;
   }
 
+  clone(): Peer {
+    return new Peer().copyFrom(this);
+  }
+
   /** The address as text, without the port; `unix` for a unix socket. Builds a string: not for the hot path. */
   get address(): string {
     if (this.family === 4) return quadText(this.a3);
@@ -116,6 +120,14 @@ function parseQuad(text: string, start: number): number {
     }
   }
   return dots === 3 && octet >= 0 ? value * 256 + octet : -1;
+}
+
+/** `::1.2.3.4` as `::102:304`: ipaddr.js would read the former, which inet_ntop writes, as ::ffff:1.2.3.4. */
+function hexTail(text: string): string {
+  if (!text.includes('.')) return text;
+  const tail = text.lastIndexOf(':') + 1;
+  const quad = parseQuad(text, tail);
+  return `${text.slice(0, tail)}${(quad >>> 16).toString(16)}:${(quad & 0xffff).toString(16)}`;
 }
 
 function quadText(v: number): string {

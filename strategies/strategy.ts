@@ -28,9 +28,20 @@ export interface Candidate {
   readonly active: number;
   /** Moving average of the response time in milliseconds, 0 while unknown. Live. */
   readonly latency: number;
+  /**
+   * Where the live numbers are kept: `active` is `counters[slot]` and `latency` is `latencies[slot]`, usually in memory
+   * that all threads share. Lets a strategy that looks at every candidate read arrays instead of calling getters.
+   * Optional, and read only.
+   */
+  readonly slot?: number;
+  readonly counters?: Int32Array;
+  readonly latencies?: Float64Array;
 }
 
-/** Refuses candidates that this connection must not get: already tried, or at their connection limit. */
+/**
+ * Refuses candidates that this connection must not get: already tried, or at their connection limit. It only answers:
+ * a strategy may ask about a candidate and then return another one, or ask twice.
+ */
 export type Accept = (candidate: Candidate) => boolean;
 
 export interface Strategy {

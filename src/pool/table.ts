@@ -24,7 +24,9 @@ export const TOTALS = [
   'retries',
   'datagramsIn',
   'datagramsOut',
-  'datagramsDropped',
+  'droppedDenied', // datagrams
+  'droppedLimit',
+  'droppedNoBackend',
 ] as const;
 export type Total = (typeof TOTALS)[number];
 
@@ -35,7 +37,7 @@ export interface TableBuffers {
   readonly totals: readonly SharedArrayBuffer[];
 }
 
-const INT_FIELDS = 4;
+const INT_FIELDS = 5;
 const FLOAT_FIELDS = 3;
 
 export class SharedTable {
@@ -46,6 +48,8 @@ export class SharedTable {
   readonly state: Int32Array;
   /** Consecutive connect failures of real traffic. */
   readonly failures: Int32Array;
+  /** Service slots: 1 while so few backends are healthy that health is ignored. */
+  readonly panic: Int32Array;
   /** [0] grows with every change of set, state or weight and tells pickers to rebuild. */
   readonly generation: Int32Array;
   /** Effective weight; written by the control plane only. */
@@ -62,7 +66,8 @@ export class SharedTable {
     this.active = ints(0);
     this.state = ints(1);
     this.failures = ints(2);
-    this.generation = ints(3);
+    this.panic = ints(3);
+    this.generation = ints(4);
     this.weight = floats(0);
     this.latency = floats(1);
     this.latencyAt = floats(2);
@@ -104,6 +109,7 @@ export class SharedTable {
     Atomics.store(this.active, slot, 0);
     Atomics.store(this.state, slot, State.free);
     Atomics.store(this.failures, slot, 0);
+    Atomics.store(this.panic, slot, 0);
     this.weight[slot] = 0;
     this.latency[slot] = 0;
     this.latencyAt[slot] = 0;
@@ -124,6 +130,11 @@ export class SharedTable {
     return false;
   }
 
+  /** Take one place whatever the limit; how many were taken before. */
+  acquire(slot: number): number {
+    return Atomics.add(this.active, slot, 1);
+  }
+
   release(slot: number): void {
     Atomics.sub(this.active, slot, 1);
   }
@@ -138,7 +149,9 @@ export class Totals {
   readonly retries: Float64Array;
   readonly datagramsIn: Float64Array;
   readonly datagramsOut: Float64Array;
-  readonly datagramsDropped: Float64Array;
+  readonly droppedDenied: Float64Array;
+  readonly droppedLimit: Float64Array;
+  readonly droppedNoBackend: Float64Array;
 
   constructor(buffer: SharedArrayBuffer) {
     const block = (name: Total) => new Float64Array(buffer, TOTALS.indexOf(name) * MAX_SLOTS * 8, MAX_SLOTS);
@@ -149,7 +162,9 @@ export class Totals {
     this.retries = block('retries');
     this.datagramsIn = block('datagramsIn');
     this.datagramsOut = block('datagramsOut');
-    this.datagramsDropped = block('datagramsDropped');
+    this.droppedDenied = block('droppedDenied');
+    this.droppedLimit = block('droppedLimit');
+    this.droppedNoBackend = block('droppedNoBackend');
   }
 }
 

@@ -1,0 +1,119 @@
+import { type Balancer, createBalancer } from '../balancer.js';
+import { formatDiff } from '../config/diff.js';
+import { loadConfigFile } from '../config/load.js';
+import { parseOneLiner } from '../config/one-liner.js';
+import { printConfig } from '../config/print.js';
+import type { Config } from '../config/schema.js';
+import { ConfigError, formatIssue, Lb4Error } from '../errors.js';
+import { createLogger, type Logger } from '../log.js';
+import type { RunFlags } from './arguments.js';
+import { systemFacts } from './check.js';
+
+/** Run until a signal ends it; resolves to the exit code. Throws Lb4Error for what does not hold or cannot start. */
+export async function run(flags: RunFlags): Promise<number> {
+  const read = reader(flags);
+  const { config, warnings } = read();
+  if (flags.printConfig === true) {
+    process.stdout.write(printConfig(config));
+    return 0;
+  }
+  const logger = createLogger(config.log);
+  for (const warning of warnings) logger.warn(warning);
+  const balancer = createBalancer(config, { logger });
+  const ended = endBySignal(balancer, logger);
+  const unhook = reloadBySignal(balancer, logger, flags, read);
+  try {
+    await balancer.start();
+    const { engine, threads } = balancer.snapshot();
+    for (const { service, address } of balancer.addresses) {
+      const { protocol, strategy, backends } = config.services[service]!;
+      logger.info(
+        { service, protocol, listen: address, strategy: strategy.kind, backends: backends.length },
+        'listening',
+      );
+    }
+    logger.info({ engine, threads }, 'ready');
+    return await ended;
+  } finally {
+    unhook();
+  }
+}
+
+interface Read {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+}
+
+/** Where the configuration comes from: a file that can be read again, or flags that cannot change. */
+function reader(flags: RunFlags): () => Read {
+  const { config: file, listen, to } = flags;
+  if (file === undefined) {
+    if (listen === undefined && to === undefined) {
+      throw new Lb4Error('LB4_USAGE', 'expected --listen and --to, or -c FILE; see lb4 --help');
+    }
+    const config = parseOneLiner(flags);
+    return () => ({ config, warnings: [] });
+  }
+  const mixed = Object.entries(flags)
+    .filter(([key, value]) => value !== undefined && !NOT_CONFIG.has(key))
+    .map(([key]) => `--${key.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`);
+  if (mixed.length > 0) {
+    throw new Lb4Error(
+      'LB4_USAGE',
+      `expected -c FILE alone, got ${mixed.join(', ')} as well: put it into the file`,
+    );
+  }
+  return () => {
+    const { config, issues } = loadConfigFile(file, process.env, { system: systemFacts() });
+    return { config, warnings: issues.map(formatIssue) };
+  };
+}
+
+/** What yargs adds, and what says nothing about the configuration. */
+const NOT_CONFIG = new Set(['_', '$0', 'config', 'printConfig']);
+
+/** SIGTERM and SIGINT drain and end with 0; a second one ends now. */
+function endBySignal(balancer: Balancer, logger: Logger): Promise<number> {
+  return new Promise(resolve => {
+    let asked = false;
+    const end = (signal: NodeJS.Signals): void => {
+      if (asked) {
+        logger.warn({ signal }, 'ending now');
+        process.exit(0);
+      }
+      asked = true;
+      logger.info({ signal, active: balancer.active }, 'draining');
+      void balancer.close().then(() => {
+        logger.info('bye');
+        resolve(0);
+      });
+    };
+    process.on('SIGTERM', end);
+    process.on('SIGINT', end);
+  });
+}
+
+/** SIGHUP reads the file again; a file that does not hold changes nothing. */
+function reloadBySignal(balancer: Balancer, logger: Logger, flags: RunFlags, read: () => Read): () => void {
+  const reload = (): void => {
+    if (flags.config === undefined) {
+      logger.warn('nothing to reload: this instance was started from flags');
+      return;
+    }
+    void (async () => {
+      try {
+        const { config, warnings } = read();
+        for (const warning of warnings) logger.warn(warning);
+        const diff = await balancer.apply(config);
+        logger.level = config.log.level;
+        logger.info({ kept: balancer.active, changes: formatDiff(diff).split('\n') }, 'reloaded');
+      } catch (error) {
+        const errors =
+          error instanceof ConfigError ? error.issues.map(formatIssue) : [String((error as Error).message)];
+        logger.error({ errors }, 'reload refused: nothing was changed');
+      }
+    })();
+  };
+  process.on('SIGHUP', reload);
+  return () => process.off('SIGHUP', reload);
+}

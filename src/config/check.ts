@@ -1,0 +1,141 @@
+import { type Bind, formatAddress, isLoopback, Peer } from '../address.js';
+import { type Fault, valueAt } from './prepare.js';
+import type { Config, ServiceConfig } from './schema.js';
+import { quote } from './text.js';
+
+/** A fault between keys. It says nothing when one of the values it `needs` is faulty itself. */
+export interface CrossFault extends Fault {
+  readonly needs: readonly (readonly PropertyKey[])[];
+}
+
+type Report = (path: readonly PropertyKey[], message: string, ...needs: (readonly PropertyKey[])[]) => void;
+
+/** Everything that no key can be wrong about alone. `tree` is what was written, before defaults. */
+export function crossFaults(config: Config, tree: unknown): CrossFault[] {
+  const faults: CrossFault[] = [];
+  const services = Object.values(config.services);
+  if (services.length === 0) {
+    faults.push(fault(['services'], 'expected at least one service, [services.NAME], got none', []));
+  }
+  const { listen, token_file } = config.admin;
+  if (listen.kind === 'ip' && !isLoopback(listen.host) && token_file === undefined) {
+    const message = 'expected admin.token_file, because this address can be reached from other machines';
+    faults.push(fault(['admin', 'listen'], message, [['admin', 'token_file']]));
+  }
+  for (const service of services) {
+    const at = (path: readonly PropertyKey[]) => ['services', service.name, ...path];
+    const report: Report = (path, message, ...needs) => {
+      faults.push(fault(at(path), message, needs.map(at)));
+    };
+    checkBackends(service, report);
+    checkHealth(service, valueAt(tree, at(['health'])), report);
+    if (service.proxy_protocol.accept !== 'off' && service.proxy_protocol.accept_from.length === 0) {
+      const message =
+        'expected accept_from with the networks that may send a PROXY header, because anybody could forge one';
+      report(['proxy_protocol', 'accept'], message, ['proxy_protocol', 'accept_from']);
+    }
+    if (service.protocol === 'udp') checkUdp(service, report);
+    else checkTcp(service, report);
+  }
+  checkListeners(services, faults);
+  return faults;
+}
+
+function fault(
+  path: readonly PropertyKey[],
+  message: string,
+  needs: readonly (readonly PropertyKey[])[],
+): CrossFault {
+  return { path, at: 'value', message, needs };
+}
+
+function checkBackends(service: ServiceConfig, report: Report): void {
+  if (service.backends.length === 0) report(['backends'], 'expected at least one backend, got an empty list');
+  const seen = new Map<string, number>();
+  for (const [i, { id }] of service.backends.entries()) {
+    const first = seen.get(id);
+    if (first === undefined) seen.set(id, i);
+    else {
+      const message = `expected an id of its own, got ${quote(id)} again (the same as backends[${first}]; give one a name)`;
+      report(['backends', i], message, ['backends', first]);
+    }
+  }
+}
+
+function checkHealth({ protocol, health }: ServiceConfig, written: unknown, report: Report): void {
+  for (const key of ['send', 'expect'] as const) {
+    if (valueAt(written, [key]) !== undefined && valueAt(written, [`${key}_hex`]) !== undefined) {
+      report(['health', `${key}_hex`], `expected ${key} or ${key}_hex, got both`, ['health', key]);
+    }
+  }
+  const needs = ['kind', 'send', 'send_hex', 'expect', 'expect_hex'].map(key => ['health', key]);
+  const bytes = health.send.length + health.expect.length;
+  if (health.kind === 'exchange') {
+    if (bytes === 0) report(['health', 'kind'], 'expected send or expect with kind = "exchange"', ...needs);
+    else if (protocol === 'udp' && health.send.length === 0) {
+      report(['health', 'kind'], 'expected send: a UDP probe has to ask something', ['protocol'], ...needs);
+    }
+  } else if (bytes > 0) {
+    const key = ['send', 'send_hex', 'expect', 'expect_hex'].find(k => valueAt(written, [k]) !== undefined);
+    const message = `expected health.kind = "exchange" with this key, got ${quote(health.kind)}`;
+    report(['health', key ?? 'kind'], message, ['protocol'], ...needs);
+  }
+}
+
+function checkUdp(service: ServiceConfig, report: Report): void {
+  const only = (path: readonly PropertyKey[], what: string) => {
+    report(path, `${what} on TCP services only; this one is UDP`, ['protocol']);
+  };
+  for (const [i, bind] of service.listen.entries()) {
+    if (bind.kind === 'unix') only(['listen', i], 'unix sockets work');
+  }
+  for (const [i, { address }] of service.backends.entries()) {
+    if (address.kind === 'unix') only(['backends', i], 'unix sockets work');
+  }
+  if (service.proxy_protocol.accept !== 'off') only(['proxy_protocol', 'accept'], 'the PROXY protocol works');
+  if (service.proxy_protocol.send !== 'off') only(['proxy_protocol', 'send'], 'the PROXY protocol works');
+  if (service.timeouts.half_closed !== 0) only(['timeouts', 'half_closed'], 'half-closed connections exist');
+  if (service.queue.size !== 0) only(['queue', 'size'], 'the queue works');
+  if (service.health.kind === 'tcp') {
+    const message = 'expected one of "exchange", "none" on a UDP service, got "tcp"';
+    report(['health', 'kind'], message, ['protocol']);
+  }
+}
+
+function checkTcp({ udp }: ServiceConfig, report: Report): void {
+  for (const key of ['responses', 'requests'] as const) {
+    if (udp[key] !== 0) report(['udp', key], 'works on UDP services only; this one is TCP', ['protocol']);
+  }
+}
+
+/** Two listeners at one place: same protocol and port, and the same address or both every address. */
+function checkListeners(services: readonly ServiceConfig[], faults: CrossFault[]): void {
+  const seen = new Map<string, readonly PropertyKey[]>();
+  for (const service of services) {
+    for (const [i, bind] of service.listen.entries()) {
+      const path = ['services', service.name, 'listen', i];
+      const key = `${service.protocol} ${listenerKey(bind)}`;
+      const first = seen.get(key);
+      if (bind.kind !== 'unix' && bind.port === 0) continue;
+      if (first === undefined) seen.set(key, path);
+      else {
+        const other = first[1] === service.name ? 'this service' : `service ${quote(String(first[1]))}`;
+        const message = `expected an address of its own, got ${quote(formatAddress(bind))}, where ${other} listens already`;
+        const needs = [first, ...[first, path].map(p => [...p.slice(0, 2), 'protocol'])];
+        faults.push(fault(path, message, needs));
+      }
+    }
+    if (service.listen.length === 0) {
+      faults.push(
+        fault(['services', service.name, 'listen'], 'expected at least one address to listen on', []),
+      );
+    }
+  }
+}
+
+function listenerKey(bind: Bind): string {
+  if (bind.kind === 'unix') return formatAddress(bind);
+  if (bind.kind === 'any' || bind.host === '0.0.0.0') return `*:${bind.port}`;
+  const text = new Peer().setText(bind.host, bind.port).toString();
+  return text.startsWith('[::]:') ? `*:${bind.port}` : text;
+}

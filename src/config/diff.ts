@@ -1,0 +1,134 @@
+import { isDeepStrictEqual } from 'node:util';
+import { type Bind, formatAddress } from '../address.js';
+import type { BackendConfig, Config, ServiceConfig } from './schema.js';
+
+/** What is different about a service that both configurations have. */
+export interface ServiceDiff {
+  readonly service: string;
+  /** Listen addresses as text. */
+  readonly listeners: { readonly added: string[]; readonly removed: string[] };
+  /** Backend ids. A backend whose address changed counts as changed: it keeps its id, not its connections. */
+  readonly backends: { readonly added: string[]; readonly removed: string[]; readonly changed: string[] };
+  /** Dotted keys inside the service: `strategy`, `timeouts.idle`. */
+  readonly settings: string[];
+}
+
+export interface ConfigDiff {
+  /** Services by name. */
+  readonly added: string[];
+  readonly removed: string[];
+  readonly changed: ServiceDiff[];
+  readonly unchanged: string[];
+  /** Dotted keys outside of services that take effect at once: `log.level`. */
+  readonly settings: string[];
+  /** Dotted keys that take effect only after a restart. */
+  readonly restart: string[];
+}
+
+/** Keys outside of services that a running process can change. */
+const LIVE = new Set(['log.level', 'log.connections', 'runtime.max_connections', 'runtime.drain_timeout']);
+
+/** What a reload from `before` to `after` means. Pure; order of backends counts (`first` and hashing see it). */
+export function diffConfig(before: Config, after: Config): ConfigDiff {
+  const names = Object.keys(after.services);
+  const kept = names.filter(name => Object.hasOwn(before.services, name));
+  const changed = kept
+    .map(name => diffService(before.services[name]!, after.services[name]!))
+    .filter(diff => diff !== undefined);
+  const { services: _b, ...globalsBefore } = before;
+  const { services: _a, ...globalsAfter } = after;
+  const globals = changedKeys(globalsBefore, globalsAfter);
+  return {
+    added: names.filter(name => !Object.hasOwn(before.services, name)),
+    removed: Object.keys(before.services).filter(name => !Object.hasOwn(after.services, name)),
+    changed,
+    unchanged: kept.filter(name => !changed.some(diff => diff.service === name)),
+    settings: globals.filter(key => LIVE.has(key)),
+    restart: globals.filter(key => !LIVE.has(key)),
+  };
+}
+
+function diffService(before: ServiceConfig, after: ServiceConfig): ServiceDiff | undefined {
+  if (isDeepStrictEqual(before, after)) return undefined;
+  const { listen: listenBefore, backends: backendsBefore, ...restBefore } = before;
+  const { listen: listenAfter, backends: backendsAfter, ...restAfter } = after;
+  const settings = changedKeys(restBefore, restAfter);
+  const backends = diffBackends(backendsBefore, backendsAfter);
+  const listeners = diffBinds(listenBefore, listenAfter);
+  const lists = [...Object.values(backends), ...Object.values(listeners)];
+  const sameBackends = isDeepStrictEqual(backendsBefore, backendsAfter);
+  if (!sameBackends && Object.values(backends).every(list => list.length === 0))
+    settings.push('backends (order)');
+  if (settings.length === 0 && lists.every(list => list.length === 0)) return undefined;
+  return { service: after.name, listeners, backends, settings };
+}
+
+function diffBinds(before: readonly Bind[], after: readonly Bind[]): ServiceDiff['listeners'] {
+  const old = before.map(formatAddress);
+  const next = after.map(formatAddress);
+  return { added: next.filter(a => !old.includes(a)), removed: old.filter(a => !next.includes(a)) };
+}
+
+function diffBackends(
+  before: readonly BackendConfig[],
+  after: readonly BackendConfig[],
+): ServiceDiff['backends'] {
+  const old = new Map(before.map(backend => [backend.id, backend]));
+  const next = new Map(after.map(backend => [backend.id, backend]));
+  const shared = [...next.values()].filter(backend => old.has(backend.id));
+  return {
+    added: [...next.keys()].filter(id => !old.has(id)),
+    removed: [...old.keys()].filter(id => !next.has(id)),
+    changed: shared.filter(backend => !isDeepStrictEqual(old.get(backend.id), backend)).map(b => b.id),
+  };
+}
+
+/** Dotted keys that differ, down to two levels; strategy and lists are compared as a whole. */
+function changedKeys(before: object, after: object): string[] {
+  const old = new Map<string, unknown>(Object.entries(before));
+  const next = new Map<string, unknown>(Object.entries(after));
+  const keys = new Set([...old.keys(), ...next.keys()]);
+  return [...keys].flatMap(key => {
+    const a = old.get(key);
+    const b = next.get(key);
+    if (isDeepStrictEqual(a, b)) return [];
+    const inner = key !== 'strategy' && key !== 'listen' && isTable(a) && isTable(b);
+    return inner ? changedKeys(a, b).map(k => `${key}.${k}`) : [key];
+  });
+}
+
+function isTable(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
+}
+
+/** The diff in plain words, one thought a line; "nothing changed" when it is empty. */
+export function formatDiff(diff: ConfigDiff): string {
+  const lines = [
+    ...diff.added.map(name => `service ${name}: added`),
+    ...diff.removed.map(name => `service ${name}: removed, its connections drain`),
+    ...diff.changed.map(change => `service ${change.service}: ${changeWords(change)}`),
+  ];
+  if (diff.settings.length > 0) lines.push(`changed: ${diff.settings.join(', ')}`);
+  if (diff.restart.length > 0) lines.push(`needs a restart to take effect: ${diff.restart.join(', ')}`);
+  if (lines.length === 0) return 'nothing changed';
+  if (diff.unchanged.length > 0) lines.push(`unchanged: ${diff.unchanged.join(', ')}`);
+  return lines.join('\n');
+}
+
+function changeWords({ listeners, backends, settings }: ServiceDiff): string {
+  const part = (what: string, list: readonly string[]) =>
+    list.length === 0 ? [] : [`${what} ${list.join(', ')}`];
+  return [
+    ...part('listens also on', listeners.added),
+    ...part('listens no more on', listeners.removed),
+    ...part('backends added', backends.added),
+    ...part('backends removed (draining)', backends.removed),
+    ...part('backends changed', backends.changed),
+    ...part('settings changed', settings),
+  ].join('; ');
+}
+
+/** True when a reload would change nothing at all. */
+export function isEmptyDiff({ added, removed, changed, settings, restart }: ConfigDiff): boolean {
+  return [added, removed, changed, settings, restart].every(list => list.length === 0);
+}

@@ -1,0 +1,212 @@
+import { z } from 'zod';
+import { type Bind, isIp, parseBind } from '../address.js';
+import { backendField } from './backend.js';
+import {
+  bytes,
+  choice,
+  duration,
+  expected,
+  flag,
+  forward,
+  hexBytes,
+  list,
+  networks,
+  number,
+  parsed,
+  rate,
+  textOf,
+} from './fields.js';
+import { DEFAULT_STRATEGY, strategyField } from './strategy.js';
+
+export const MAX_INT32 = 2_147_483_647;
+/** Idle timeout of a UDP service that sets none: a flow has no end of its own. */
+export const UDP_IDLE_MS = 60_000;
+
+const bindForms = 'a listen address "[HOST:]PORT" or "unix:/path"';
+const bind = parsed<Bind, string>({ type: 'string', examples: ['0.0.0.0:5432', ':53', '[::1]:80'] }, value =>
+  parseBind(textOf(value, bindForms)),
+);
+
+const binds = z.array(bind);
+
+const listen = z
+  .unknown()
+  .transform((value, context): Bind[] => {
+    const result = binds.safeParse(Array.isArray(value) ? value : [value]);
+    if (result.success) return result.data;
+    forward(context, result.error, !Array.isArray(value));
+    return z.NEVER;
+  })
+  .meta({
+    description: 'Where clients connect: one address or a list. A bare port listens on every address.',
+    anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, minItems: 1 }],
+  }) as z.ZodType<Bind[], unknown> as z.ZodType<Bind[], string | string[]>;
+
+const udp = z.strictObject({
+  max_flows: number(1, 16_777_216, 'Most flows at a time; bounds memory under spoofed floods.').prefault(
+    65536,
+  ),
+  responses: number(
+    0,
+    MAX_INT32,
+    'A flow ends after so many datagrams from the backend; 0 = no limit (DNS: 1).',
+  ).prefault(0),
+  requests: number(
+    0,
+    MAX_INT32,
+    'A flow ends after so many datagrams from the client; 0 = no limit.',
+  ).prefault(0),
+});
+
+const timeouts = z.strictObject({
+  connect: duration('One attempt to connect to a backend; 0 = as long as the system tries.').prefault('5s'),
+  idle: duration(
+    'No bytes either way for so long closes; 0 = never. Default: 0s for TCP, 60s for UDP.',
+  ).optional(),
+  half_closed: duration(
+    'How long a half-closed connection may last; 0 = as long as it likes. TCP only.',
+  ).prefault('0s'),
+  queue: duration('Longest wait for a backend with room; 0 = as long as it takes. TCP only.').prefault('5s'),
+});
+
+const retry = z.strictObject({
+  attempts: number(
+    1,
+    1000,
+    'Distinct backends tried before giving up, and only before any client byte was forwarded.',
+  ).prefault(3),
+});
+
+const queue = z.strictObject({
+  size: number(
+    0,
+    1_000_000,
+    'Connections that may wait when every backend is at max_connections; 0 = none. TCP only.',
+  ).prefault(0),
+});
+
+const health = z.strictObject({
+  kind: choice(
+    ['tcp', 'exchange', 'none'],
+    'Active probe: tcp connects, exchange sends and expects bytes, none is off. Default: tcp for TCP, none for UDP.',
+  ).optional(),
+  interval: duration('Between two probes of a backend.', 10, 86_400_000).prefault('2s'),
+  timeout: duration('A probe that takes longer has failed.', 1, 3_600_000).prefault('1s'),
+  fall: number(1, 1000, 'Consecutive failures that mark a backend down.').prefault(3),
+  rise: number(1, 1000, 'Consecutive successes that mark it up again.').prefault(2),
+  jitter: number(
+    0,
+    1,
+    'Random part of the interval, so that probes do not come in step; 0.1 = ±10 %.',
+    true,
+  ).prefault(0.1),
+  port: number(0, 65535, "Probe another port; 0 = the backend's own.").prefault(0),
+  send: bytes('exchange: text to send (UTF-8).').optional(),
+  send_hex: hexBytes('exchange: bytes to send, in hexadecimal, instead of send.').optional(),
+  expect: bytes('exchange: text that the answer must contain.').optional(),
+  expect_hex: hexBytes(
+    'exchange: bytes that the answer must contain, in hexadecimal, instead of expect.',
+  ).optional(),
+  passive_failures: number(
+    0,
+    1000,
+    'Consecutive connect failures of real traffic that mark a backend down at once; 0 = off.',
+  ).prefault(3),
+  on_down: choice(
+    ['keep', 'close'],
+    'What happens to the open connections of a backend that goes down.',
+  ).prefault('keep'),
+  slow_start: duration("Ramp a recovered backend's weight up over this time; 0 = at once.").prefault('0s'),
+  panic_threshold: number(
+    0,
+    100,
+    'Percentage of usable backends below which health is ignored; 0 = never.',
+  ).prefault(0),
+});
+
+const proxyProtocol = z.strictObject({
+  accept: choice(
+    ['off', 'v1', 'v2', 'any'],
+    'PROXY protocol header expected from clients. TCP only.',
+  ).prefault('off'),
+  accept_from: networks('Networks whose clients may send it; required when accept is on.').prefault([]),
+  send: choice(
+    ['off', 'v1', 'v2'],
+    'PROXY protocol header sent to backends, probes included. TCP only.',
+  ).prefault('off'),
+});
+
+const socket = z.strictObject({
+  nodelay: flag('TCP_NODELAY on both ends.').prefault(true),
+  keepalive: duration('TCP keepalive: first probe after so long without traffic; 0 = off.').prefault('60s'),
+  backlog: number(1, 65535, 'Connections that the kernel holds before they are accepted.').prefault(4096),
+  source: parsed<string, string>(
+    {
+      description: 'Local IP address for connections to backends; "" = the system chooses.',
+      type: 'string',
+    },
+    value => {
+      const found = textOf(value, 'a literal IP address or ""');
+      if (found !== '' && !isIp(found)) throw expected('a literal IP address or ""', found);
+      return found;
+    },
+  ).prefault(''),
+});
+
+/** `[services.X]` as the file has it, each value parsed. Keys in the file's order of importance. */
+export const serviceTable = z
+  .strictObject({
+    listen,
+    protocol: choice(['tcp', 'udp'], 'TCP connections or UDP flows.').prefault('tcp'),
+    strategy: strategyField.prefault(DEFAULT_STRATEGY),
+    backends: list(
+      backendField,
+      'The servers behind: "host:port [weight=N] [backup] …" or tables. At least one.',
+    ),
+    max_connections: number(
+      0,
+      MAX_INT32,
+      'Most connections or flows of this service; 0 = no limit.',
+    ).prefault(0),
+    max_connections_per_client: number(
+      0,
+      MAX_INT32,
+      'Most connections of one client address; 0 = no limit.',
+    ).prefault(0),
+    connection_rate: rate('New connections or flows of this service; 0 = no limit.').prefault('0'),
+    connection_rate_per_client: rate('New connections of one client address; 0 = no limit.').prefault('0'),
+    allow: networks('Networks that may connect; empty = everyone.').prefault([]),
+    deny: networks('Networks that may not connect; wins over allow.').prefault([]),
+    udp: udp.describe('UDP services only.').prefault({}),
+    timeouts: timeouts.describe('How long things may take.').prefault({}),
+    retry: retry.describe('What happens when a backend cannot be reached.').prefault({}),
+    queue: queue.describe('Waiting for a backend with room.').prefault({}),
+    health: health.describe('How backends that are down are found.').prefault({}),
+    proxy_protocol: proxyProtocol
+      .describe("Passing the client's address on (HAProxy's PROXY protocol).")
+      .prefault({}),
+    socket: socket.describe('Socket options.').prefault({}),
+  })
+  .transform(service => ({
+    ...service,
+    timeouts: withIdle(service.timeouts, service.protocol),
+    health: withProbe(service.health, service.protocol),
+  }));
+
+function withIdle({ connect, idle, ...rest }: z.output<typeof timeouts>, protocol: 'tcp' | 'udp') {
+  return { connect, idle: idle ?? (protocol === 'udp' ? UDP_IDLE_MS : 0), ...rest };
+}
+
+/** The probe's default, and its bytes under one name however they were written. */
+function withProbe(
+  { kind, send, send_hex, expect, expect_hex, ...rest }: z.output<typeof health>,
+  protocol: 'tcp' | 'udp',
+) {
+  const none = new Uint8Array(0);
+  return {
+    kind: kind ?? (protocol === 'udp' ? ('none' as const) : ('tcp' as const)),
+    ...rest,
+    send: send ?? send_hex ?? none,
+    expect: expect ?? expect_hex ?? none,
+  };
+}

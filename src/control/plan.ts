@@ -1,0 +1,50 @@
+import type { ServiceConfig } from '../config/schema.js';
+import type { Backend } from '../pool/backend.js';
+import type { BackendPlan, ServicePlan } from '../pool/plan.js';
+
+/** A service as the data plane gets it. */
+export function servicePlan(slot: number, config: ServiceConfig, backends: readonly Backend[]): ServicePlan {
+  const { kind, ...options } = config.strategy;
+  const { timeouts, proxy_protocol, socket, udp } = config;
+  return {
+    slot,
+    name: config.name,
+    protocol: config.protocol,
+    listen: config.listen,
+    strategy: { kind, options },
+    backends: backends.map(backendPlan),
+    limits: {
+      maxConnections: config.max_connections,
+      maxConnectionsPerClient: config.max_connections_per_client,
+      connectionRate: config.connection_rate,
+      connectionRatePerClient: config.connection_rate_per_client,
+      allow: config.allow,
+      deny: config.deny,
+    },
+    timeouts: {
+      connect: timeouts.connect,
+      idle: timeouts.idle,
+      halfClosed: timeouts.half_closed,
+      queue: timeouts.queue,
+    },
+    attempts: config.retry.attempts,
+    queueSize: config.queue.size,
+    passiveFailures: config.health.passive_failures,
+    proxyProtocol: {
+      accept: proxy_protocol.accept,
+      acceptFrom: proxy_protocol.accept_from,
+      send: proxy_protocol.send,
+    },
+    socket: {
+      nodelay: socket.nodelay,
+      keepalive: socket.keepalive,
+      backlog: socket.backlog,
+      source: socket.source,
+    },
+    udp: { maxFlows: udp.max_flows, responses: udp.responses, requests: udp.requests },
+  };
+}
+
+function backendPlan({ slot, id, key, endpoint, backup, maxConnections }: Backend): BackendPlan {
+  return { slot, id, key, endpoint, backup, maxConnections };
+}

@@ -1,0 +1,89 @@
+import { formatAddress } from '../address.js';
+import type { SharedTable, StateName } from '../pool/table.js';
+import type { ServiceControl } from './service.js';
+
+/** What `lb4 status` shows and GET /status answers. A copy: it does not change any more. */
+export interface Snapshot {
+  readonly name: string;
+  readonly version: string;
+  readonly pid: number;
+  readonly engine: string;
+  readonly threads: number;
+  readonly uptime_seconds: number;
+  readonly services: readonly ServiceSnapshot[];
+}
+
+export interface ServiceSnapshot {
+  readonly name: string;
+  readonly protocol: 'tcp' | 'udp';
+  /** Where it listens, with the ports that the system chose. */
+  readonly listen: readonly string[];
+  readonly strategy: string;
+  readonly active: number;
+  readonly backends: readonly BackendSnapshot[];
+}
+
+export interface BackendSnapshot {
+  readonly id: string;
+  readonly address: string;
+  readonly state: StateName;
+  readonly weight: number;
+  /** Connections or flows open or being dialled. */
+  readonly active: number;
+  /** Connections or flows since the start. */
+  readonly total: number;
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+  /** Moving average of the response time; null while unknown. */
+  readonly latency_ms: number | null;
+  /** The last finished probe; null before the first. */
+  readonly last_check: {
+    readonly at: string;
+    readonly result: string;
+    readonly reason: string;
+    readonly duration_ms: number;
+  } | null;
+  /** Why it is down; empty when it is not. */
+  readonly down_reason: string;
+}
+
+/** One service as it is now. `listen` is where the data plane says that it listens. */
+export function snapshotService(
+  service: ServiceControl,
+  table: SharedTable,
+  listen: readonly string[],
+): ServiceSnapshot {
+  return {
+    name: service.config.name,
+    protocol: service.config.protocol,
+    listen,
+    strategy: service.config.strategy.kind,
+    active: Atomics.load(table.active, service.slot),
+    backends: service.list.map(backend => {
+      const { slot } = backend;
+      const check = service.lastChecks.get(backend);
+      const latency = table.latency[slot]!;
+      return {
+        id: backend.id,
+        address: formatAddress(backend.endpoint),
+        state: backend.state,
+        weight: backend.weight,
+        active: backend.active,
+        total: table.total(slot, 'connections'),
+        bytes_in: table.total(slot, 'bytesIn'),
+        bytes_out: table.total(slot, 'bytesOut'),
+        latency_ms: latency === 0 ? null : Math.round(latency * 1000) / 1000,
+        last_check:
+          check === undefined
+            ? null
+            : {
+                at: check.at.toISOString(),
+                result: check.result.result,
+                reason: check.result.reason,
+                duration_ms: Math.round(check.result.durationMs * 1000) / 1000,
+              },
+        down_reason: backend.downReason,
+      };
+    }),
+  };
+}

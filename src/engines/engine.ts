@@ -1,0 +1,152 @@
+import type { Bind, Endpoint, Peer } from '../address.js';
+import type { SocketPlan } from '../pool/plan.js';
+import type { TimerWheel } from '../timer-wheel.js';
+
+/**
+ * The seam between the life of a connection (flow/, written once) and sockets (one engine each). An engine knows
+ * sockets and nothing else: no services, no strategies, no limits. Observers are objects, not closures, so that a
+ * connection costs no allocation beyond itself. All times are milliseconds of a monotonic clock.
+ */
+export interface Engine {
+  readonly name: 'net' | 'epoll';
+  readonly timers: TimerWheel;
+  /** Monotonic milliseconds. */
+  now(): number;
+  /** Open a stream listener. Rejects with Lb4Error LB4_LISTEN naming the address and the reason. */
+  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver): Promise<Listener>;
+  /**
+   * Connect to a backend. Exactly one of the observer's two methods is called, never before `dial` returned, unless
+   * the dial was cancelled.
+   */
+  dial(endpoint: Endpoint, socket: SocketPlan, observer: DialObserver): Dial;
+  /**
+   * Pass bytes both ways until both ends are done: half-closes one by one, resets after what was buffered was
+   * delivered, back-pressure. Both connections belong to the relay from here on.
+   */
+  relay(client: StreamConn, upstream: StreamConn, observer: RelayObserver, track: boolean): Relay;
+  /** Open a datagram listener. Rejects with Lb4Error LB4_LISTEN. */
+  listenUdp(bind: Bind, observer: DatagramObserver): Promise<DatagramListener>;
+  /** A datagram socket connected to a backend. Errors (port unreachable, …) come through the observer. */
+  dialUdp(endpoint: Endpoint, socket: SocketPlan, observer: UpstreamObserver): DatagramUpstream;
+  /** Stop timers and release what the engine itself holds. Listeners and connections are closed by their owners. */
+  stop(): void;
+}
+
+export interface Listener {
+  /** Where it listens, with the port that the system chose for port 0. */
+  readonly address: Endpoint;
+  /** Leave new connections waiting; those that are open go on. */
+  pause(): void;
+  resume(): void;
+  close(): Promise<void>;
+  /** Change who is told about new connections: a reload gave the address to another service. */
+  observer: ListenObserver;
+}
+
+export interface ListenObserver {
+  onAccept(client: StreamConn): void;
+  /** Accepting failed or clients had to be turned away for lack of descriptors; may come often. */
+  onAcceptTrouble(reason: string): void;
+}
+
+/** A stream socket before it is relayed. Until then the engine reads up to 64 KiB into `head`. */
+export interface StreamConn {
+  /** The other end's address. */
+  readonly peer: Peer;
+  /** Bytes that came and were not consumed; the relay sends them first. */
+  readonly head: Uint8Array;
+  /** This end's address (a system call: ask only when needed). */
+  local(): Peer;
+  /** Who is told about bytes, FIN and reset before the relay starts. */
+  observe(observer: ConnObserver | undefined): void;
+  /** Drop the first `bytes` of `head`. */
+  consume(bytes: number): void;
+  /** Send ahead of everything that is relayed. */
+  write(bytes: Uint8Array): void;
+  /** FIN after what was written. */
+  close(): void;
+  /** RST now. */
+  reset(): void;
+}
+
+export interface ConnObserver {
+  /** `head` has grown. */
+  onHead(): void;
+  /** The other end sent FIN. */
+  onFin(): void;
+  /** The other end sent RST, or the connection broke. */
+  onBroken(): void;
+}
+
+export interface Dial {
+  /** Stop it; nothing is reported any more. */
+  cancel(): void;
+}
+
+/** `local`: this machine lacks descriptors or ports, the backend is not to blame. */
+export type DialFailure = { readonly reason: string; readonly local: boolean };
+
+export interface DialObserver {
+  onDialled(upstream: StreamConn): void;
+  onDialFailed(failure: DialFailure): void;
+}
+
+/** Who ended a relayed connection first, and how. */
+export type RelayEnd = 'client_closed' | 'backend_closed' | 'client_reset' | 'backend_reset';
+
+export interface Relay {
+  /** Bytes from the client. */
+  readonly bytesIn: number;
+  /** Bytes to the client. */
+  readonly bytesOut: number;
+  /** When a byte last moved; kept up only when asked for with `track`. */
+  readonly activeAt: number;
+  /** End both sides now: FIN behind what is written, or RST. `onRelayEnd` follows with the reason that is passed here or before. */
+  abort(reset: boolean): void;
+}
+
+export interface RelayObserver {
+  /** The backend's first byte, `ms` after the client's first byte or, where the backend speaks first, the start. */
+  onFirstByte(ms: number): void;
+  /** One direction has ended, the other goes on. */
+  onHalfClosed(): void;
+  /** Both sides are closed. `end` is who ended it first; undefined when `abort` did. */
+  onRelayEnd(end: RelayEnd | undefined): void;
+}
+
+export interface DatagramListener {
+  /** 0 to 32767: tells the flows of two listeners apart. */
+  readonly id: number;
+  readonly address: Endpoint;
+  observer: DatagramObserver;
+  /** Answer `to` from the address that it wrote to. */
+  send(data: Uint8Array, offset: number, length: number, to: DatagramPeer): void;
+  close(): Promise<void>;
+}
+
+/** A client of a datagram listener: its address, and the local address that it wrote to (the engine's own number). */
+export interface DatagramPeer {
+  readonly peer: Peer;
+  local: number;
+}
+
+export interface DatagramObserver {
+  /** `data` and `from` are only valid during the call. */
+  onDatagram(
+    listener: DatagramListener,
+    data: Uint8Array,
+    offset: number,
+    length: number,
+    from: DatagramPeer,
+  ): void;
+}
+
+export interface DatagramUpstream {
+  send(data: Uint8Array, offset: number, length: number): void;
+  close(): void;
+}
+
+export interface UpstreamObserver {
+  onReply(data: Uint8Array, offset: number, length: number): void;
+  onUpstreamError(failure: DialFailure): void;
+}

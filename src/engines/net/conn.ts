@@ -1,0 +1,152 @@
+import { Socket } from 'node:net';
+import { Peer } from '../../address.js';
+import type { ConnObserver, StreamConn } from '../engine.js';
+import type { NetRelay } from './relay.js';
+
+/** Bytes a client may send ahead of the relay; beyond that it is held back. */
+const MAX_HEAD = 65_536;
+/**
+ * With a water mark of one byte a paused stream holds at most one chunk, a reset is never read past bytes that were
+ * not delivered yet, and a write that the kernel did not take whole holds the sender back at once.
+ */
+export const WATER_MARK = 1;
+
+const kConn = Symbol('lb4.conn');
+type ConnSocket = Socket & { [kConn]: NetConn };
+
+const EMPTY = Buffer.alloc(0);
+
+/** A TCP or unix stream socket of the net engine, before and while it is relayed. */
+export class NetConn implements StreamConn {
+  readonly socket: ConnSocket;
+  readonly peer: Peer;
+  head: Buffer = EMPTY;
+  relay: NetRelay | undefined = undefined;
+  /** The other end of the relay. */
+  other: NetConn | undefined = undefined;
+  /** FIN was read. */
+  finished = false;
+  closed = false;
+  /** A write failed: the other end takes nothing more, but what it sent before is still to be read. */
+  deaf = false;
+  /** Waits in the ResetQueue for its last bytes to be delivered. */
+  leaving = false;
+  private observer: ConnObserver | undefined = undefined;
+
+  /** `reading`: read at once (clients), or only when the relay starts (upstreams). */
+  constructor(socket: Socket, peer: Peer, reading: boolean) {
+    this.socket = socket as ConnSocket;
+    this.socket[kConn] = this;
+    this.peer = peer;
+    socket.destroy = destroyUnlessReadable;
+    socket.on('end', onEnd);
+    socket.on('error', onError);
+    socket.on('close', onClose);
+    if (reading) socket.on('data', onData);
+  }
+
+  local(): Peer {
+    return new Peer().setText(this.socket.localAddress ?? '', this.socket.localPort ?? 0);
+  }
+
+  observe(observer: ConnObserver | undefined): void {
+    this.observer = observer;
+  }
+
+  consume(bytes: number): void {
+    this.head = this.head.subarray(bytes);
+    if (this.head.length < MAX_HEAD && this.socket.isPaused()) this.socket.resume();
+  }
+
+  write(bytes: Uint8Array): void {
+    this.socket.write(bytes);
+  }
+
+  close(): void {
+    this.observer = undefined;
+    if (this.socket.writableLength > 0) {
+      // Whoever does not read will not read the rest either.
+      this.socket.destroy();
+      return;
+    }
+    this.head = EMPTY;
+    this.socket.destroySoon();
+  }
+
+  reset(): void {
+    this.observer = undefined;
+    if (this.closed) return;
+    // Only TCP knows RST; a unix socket is closed, which its reader sees as the end.
+    if (this.socket.remotePort !== undefined) this.socket.resetAndDestroy();
+    else this.socket.destroy();
+  }
+
+  /** Take the bytes that came ahead. */
+  takeHead(): Buffer {
+    const head = this.head;
+    this.head = EMPTY;
+    return head;
+  }
+
+  startReading(): void {
+    if (this.socket.listenerCount('data') === 0) this.socket.on('data', onData);
+    this.socket.on('drain', onDrain);
+    if (this.other!.socket.writableLength > 0) this.socket.pause();
+    else this.socket.resume();
+  }
+
+  addHead(chunk: Buffer): void {
+    this.head = this.head.length === 0 ? chunk : Buffer.concat([this.head, chunk]);
+    if (this.head.length >= MAX_HEAD) this.socket.pause();
+    this.observer?.onHead();
+  }
+
+  onFin(): void {
+    this.finished = true;
+    if (this.relay === undefined) this.observer?.onFin();
+    else this.relay.onFin(this);
+  }
+
+  onBroken(): void {
+    if (this.relay === undefined) this.observer?.onBroken();
+    else this.relay.onBroken(this);
+  }
+}
+
+function onData(this: Socket, chunk: Buffer): void {
+  const conn = (this as ConnSocket)[kConn];
+  if (conn.relay === undefined) conn.addHead(chunk);
+  else conn.relay.forward(conn, chunk);
+}
+
+function onDrain(this: Socket): void {
+  const other = (this as ConnSocket)[kConn].other!;
+  if (!other.closed && !other.leaving) other.socket.resume();
+}
+
+function onEnd(this: Socket): void {
+  (this as ConnSocket)[kConn].onFin();
+}
+
+function onError(this: Socket): void {
+  (this as ConnSocket)[kConn].onBroken();
+}
+
+function onClose(this: Socket): void {
+  const conn = (this as ConnSocket)[kConn];
+  conn.closed = true;
+  conn.relay?.onClose();
+}
+
+/**
+ * Node destroys a socket at the first failed write and drops what it has not read yet: the answer of a server that
+ * refuses its input and closes. So a failed write only makes the socket deaf; the relay destroys it once it is read.
+ */
+function destroyUnlessReadable(this: Socket, error?: Error & { syscall?: string }): Socket {
+  const conn = (this as ConnSocket)[kConn];
+  if (error?.syscall === 'write' && conn.relay !== undefined && !conn.finished) {
+    if (!conn.deaf) conn.relay.onDeaf(conn);
+    return this;
+  }
+  return Socket.prototype.destroy.call(this, error);
+}

@@ -1,0 +1,157 @@
+import { unlink } from 'node:fs/promises';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { type Bind, type Endpoint, formatAddress, Peer } from '../../address.js';
+import { Lb4Error } from '../../errors.js';
+import type { SocketPlan } from '../../pool/plan.js';
+import { describeSystemError } from '../../system-error.js';
+import type { Listener, ListenObserver } from '../engine.js';
+import { NetConn, WATER_MARK } from './conn.js';
+
+/**
+ * Connections that may wait while a listener is paused. Node cannot stop accepting without closing the listening
+ * socket, so those who wait hold a descriptor each; whoever comes beyond that is turned away.
+ */
+export const MAX_PARKED = 1024;
+
+export class NetListener implements Listener {
+  readonly address: Endpoint;
+  observer: ListenObserver;
+  private readonly server: Server;
+  private readonly parked: Socket[] = [];
+  private paused = false;
+  private readonly maxParked: number;
+
+  private constructor(server: Server, address: Endpoint, observer: ListenObserver, maxParked: number) {
+    this.server = server;
+    this.address = address;
+    this.observer = observer;
+    this.maxParked = maxParked;
+    server.on('connection', (socket: Socket) => this.accept(socket));
+    server.on('error', (error: NodeJS.ErrnoException) =>
+      this.observer.onAcceptTrouble(describeSystemError(error)),
+    );
+  }
+
+  /** Rejects with Lb4Error LB4_LISTEN. A unix socket left behind by a dead process is replaced. */
+  static async open(
+    bind: Bind,
+    options: SocketPlan,
+    observer: ListenObserver,
+    maxParked: number,
+  ): Promise<NetListener> {
+    const server = createServer({
+      allowHalfOpen: true,
+      highWaterMark: WATER_MARK,
+      noDelay: options.nodelay,
+      keepAlive: options.keepalive > 0,
+      keepAliveInitialDelay: options.keepalive,
+    });
+    try {
+      const address = await bindServer(server, bind, options.backlog);
+      return new NetListener(server, address, observer, maxParked);
+    } catch (error) {
+      throw new Lb4Error(
+        'LB4_LISTEN',
+        `cannot listen on ${formatAddress(bind)}: ${describeSystemError(error)}`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+    while (!this.paused && this.parked.length > 0) this.deliver(this.parked.shift()!);
+  }
+
+  close(): Promise<void> {
+    for (const socket of this.parked.splice(0)) socket.destroy();
+    return new Promise(resolve => {
+      // 'close' would wait for the open connections, which live on; the socket itself is gone at once.
+      this.server.close();
+      resolve();
+    });
+  }
+
+  private accept(socket: Socket): void {
+    if (!this.paused) {
+      this.deliver(socket);
+    } else if (this.parked.length < this.maxParked) {
+      socket.on('error', ignore);
+      this.parked.push(socket);
+    } else {
+      socket.on('error', ignore);
+      if (socket.remotePort !== undefined) socket.resetAndDestroy();
+      else socket.destroy();
+      this.observer.onAcceptTrouble('too many connections are waiting, a new one was turned away');
+    }
+  }
+
+  private deliver(socket: Socket): void {
+    if (socket.destroyed) return;
+    socket.off('error', ignore);
+    const peer = new Peer();
+    const { remoteAddress } = socket;
+    // A client that has reset in the meantime has no address any more.
+    if (remoteAddress !== undefined) peer.setText(remoteAddress, socket.remotePort!);
+    else if (this.address.kind === 'ip') {
+      socket.on('error', ignore);
+      socket.destroy();
+      return;
+    }
+    this.observer.onAccept(new NetConn(socket, peer, true));
+  }
+}
+
+function ignore(): void {}
+
+async function bindServer(server: Server, bind: Bind, backlog: number): Promise<Endpoint> {
+  switch (bind.kind) {
+    case 'ip':
+      await listen(server, { host: bind.host, port: bind.port, ipv6Only: true, backlog });
+      return { kind: 'ip', host: bind.host, port: (server.address() as AddressInfo).port };
+    case 'unix':
+      if (await isStale(bind.path)) await unlink(bind.path);
+      await listen(server, { path: bind.path, backlog });
+      return bind;
+    case 'any': {
+      const { port } = bind;
+      try {
+        await listen(server, { host: '::', port, backlog });
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException;
+        if (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL') throw error;
+        await listen(server, { host: '0.0.0.0', port, backlog });
+      }
+      const address = server.address() as AddressInfo;
+      return { kind: 'ip', host: address.address, port: address.port };
+    }
+  }
+}
+
+function listen(server: Server, options: object): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+}
+
+/** True when the path is a socket that nobody accepts on. */
+function isStale(path: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const probe = connect({ path });
+    probe.on('connect', () => {
+      probe.destroy();
+      resolve(false);
+    });
+    probe.on('error', (error: NodeJS.ErrnoException) => resolve(error.code === 'ECONNREFUSED'));
+  });
+}

@@ -1,0 +1,153 @@
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { networkInterfaces } from 'node:os';
+import { type Bind, type Endpoint, formatAddress, Peer } from '../../address.js';
+import { Lb4Error } from '../../errors.js';
+import { describeSystemError } from '../../system-error.js';
+import type { DatagramListener, DatagramObserver, DatagramPeer } from '../engine.js';
+
+const RECEIVE_BUFFER = 4 << 20;
+let nextId = 0;
+
+/**
+ * A datagram listener. Node does not tell which local address a datagram was sent to, so a listener on every address
+ * opens one socket for each address of this machine, beside the wildcard for the rest: an answer then leaves
+ * from the address that the client wrote to. `local` is the socket's place in the list.
+ */
+export class NetDatagramListener implements DatagramListener {
+  readonly id = nextId++ & 0x7fff;
+  readonly address: Endpoint;
+  observer: DatagramObserver;
+  private readonly sockets: Socket[];
+  private readonly from: DatagramPeer = { peer: new Peer(), local: 0 };
+  private closed = false;
+
+  private constructor(sockets: Socket[], address: Endpoint, observer: DatagramObserver) {
+    this.sockets = sockets;
+    this.address = address;
+    this.observer = observer;
+    sockets.forEach((socket, local) => {
+      try {
+        socket.setRecvBufferSize(RECEIVE_BUFFER);
+      } catch {
+        // The system's own size will do.
+      }
+      socket.on('message', (data, info) => this.received(data, info, local));
+      // Errors of single datagrams (a client's port that is gone) say nothing about the listener.
+      socket.on('error', ignore);
+    });
+  }
+
+  /** Rejects with Lb4Error LB4_LISTEN. */
+  static async open(bind: Bind, observer: DatagramObserver): Promise<NetDatagramListener> {
+    const sockets: Socket[] = [];
+    try {
+      if (bind.kind === 'unix') throw new Lb4Error('LB4_ADDRESS', 'unix sockets are for TCP services');
+      const first = await bindWildcardOrOne(bind, sockets);
+      return new NetDatagramListener(sockets, first, observer);
+    } catch (error) {
+      for (const socket of sockets) socket.close();
+      const reason = error instanceof Lb4Error ? error.message : describeSystemError(error);
+      throw new Lb4Error('LB4_LISTEN', `cannot listen on udp ${formatAddress(bind)}: ${reason}`, {
+        cause: error,
+      });
+    }
+  }
+
+  send(data: Uint8Array, offset: number, length: number, to: DatagramPeer): void {
+    if (this.closed) return;
+    const socket = this.sockets[to.local] ?? this.sockets[0]!;
+    const v6 = socket.address().family === 'IPv6';
+    const { peer } = to;
+    socket.send(
+      data,
+      offset,
+      length,
+      peer.port,
+      peer.family === 4 && v6 ? `::ffff:${peer.address}` : peer.address,
+      ignore,
+    );
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await Promise.all(this.sockets.map(socket => new Promise<void>(resolve => socket.close(resolve))));
+  }
+
+  private received(data: Buffer, info: RemoteInfo, local: number): void {
+    this.from.peer.setText(info.address, info.port);
+    this.from.local = local;
+    this.observer.onDatagram(this, data, 0, data.length, this.from);
+  }
+}
+
+function ignore(): void {}
+
+/** Bind `bind` and, for a wildcard, every address of this machine too; all opened sockets are pushed onto `sockets`. */
+async function bindWildcardOrOne(
+  bind: Exclude<Bind, { kind: 'unix' }>,
+  sockets: Socket[],
+): Promise<Endpoint> {
+  if (bind.kind === 'ip' && bind.host !== '0.0.0.0' && bind.host !== '::') {
+    return openSocket(bind.host, bind.port, { ipv6Only: true }, sockets);
+  }
+  const dual = bind.kind === 'any';
+  let host = dual ? '::' : bind.host;
+  // Sockets that share a port must all allow it, and then nobody notices another program there: so ask alone first.
+  let free: Endpoint & { kind: 'ip' };
+  try {
+    free = await probePort(host, bind.port, dual);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (!dual || (code !== 'EAFNOSUPPORT' && code !== 'EADDRNOTAVAIL')) throw error;
+    host = '0.0.0.0';
+    free = await probePort(host, bind.port, false);
+  }
+  const v6 = host === '::';
+  const first = await openSocket(host, free.port, { ipv6Only: v6 && !dual, reuseAddr: true }, sockets);
+  for (const address of localAddresses()) {
+    const wanted = address.includes(':') ? v6 : dual || !v6;
+    if (wanted)
+      await openSocket(address, free.port, { ipv6Only: true, reuseAddr: true }, sockets).catch(ignore);
+  }
+  return first;
+}
+
+async function probePort(host: string, port: number, dual: boolean): Promise<Endpoint & { kind: 'ip' }> {
+  const probe: Socket[] = [];
+  const address = await openSocket(host, port, { ipv6Only: host === '::' && !dual }, probe);
+  await new Promise<void>(resolve => probe[0]!.close(resolve));
+  return address;
+}
+
+function localAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap(list =>
+    (list ?? []).map(({ address, scopeid }) => (scopeid ? '' : address)).filter(address => address !== ''),
+  );
+}
+
+function openSocket(
+  host: string,
+  port: number,
+  options: { ipv6Only: boolean; reuseAddr?: boolean },
+  sockets: Socket[],
+): Promise<Endpoint & { kind: 'ip' }> {
+  const v6 = host.includes(':');
+  const socket = createSocket({
+    type: v6 ? 'udp6' : 'udp4',
+    ipv6Only: v6 && options.ipv6Only,
+    reuseAddr: options.reuseAddr ?? false,
+    lookup: (name, _options, done) => done(null, name, name.includes(':') ? 6 : 4),
+  });
+  return new Promise((resolve, reject) => {
+    socket.once('error', error => {
+      socket.close();
+      reject(error);
+    });
+    socket.bind({ address: host, port, exclusive: true }, () => {
+      socket.removeAllListeners('error');
+      sockets.push(socket);
+      resolve({ kind: 'ip', host, port: socket.address().port });
+    });
+  });
+}

@@ -1,0 +1,373 @@
+import type { Peer } from '../address.js';
+import type {
+  ConnObserver,
+  Dial,
+  DialFailure,
+  DialObserver,
+  Relay,
+  RelayEnd,
+  RelayObserver,
+  StreamConn,
+} from '../engines/engine.js';
+import { sampleLatency } from '../pool/latency.js';
+import type { PoolCandidate } from '../pool/picker.js';
+import { type TimerNode, UNSCHEDULED } from '../timer-wheel.js';
+import { buildProxyHeader, PROXY_INVALID, ProxyHeader, parseProxyHeader } from './proxy-protocol.js';
+import type { CloseReason } from './reasons.js';
+import type { Finished } from './sink.js';
+import type { TcpService } from './tcp-service.js';
+
+/** A client that may send a PROXY header has this long to do so. */
+const HEADER_TIMEOUT_MS = 5_000;
+/** How soon a dial that failed for lack of descriptors or ports is tried again. */
+const LOCAL_RETRY_MS = 50;
+
+type Phase = 'header' | 'queued' | 'dialling' | 'starved' | 'relaying' | 'over';
+
+/** One header at a time is parsed in a thread; what counts is copied out. */
+const header = new ProxyHeader();
+
+/**
+ * The life of one TCP connection: header → admission → pick → dial (→ another backend) → relay → account. One object
+ * that is at once the observer of its sockets, its own timer and its record, so that a connection costs few allocations.
+ */
+export class Connection implements ConnObserver, DialObserver, RelayObserver, TimerNode, Finished {
+  timerPrev: TimerNode | null = null;
+  timerNext: TimerNode | null = null;
+  timerDeadline = 0;
+  timerSlot = UNSCHEDULED;
+  /** Links of the service's list and of its queue. */
+  prev: Connection | undefined = undefined;
+  next: Connection | undefined = undefined;
+  queuePrev: Connection | undefined = undefined;
+  queueNext: Connection | undefined = undefined;
+
+  /** The client: the socket's other end, or who a PROXY header says it is. */
+  client: Peer;
+  backendSlot = -1;
+  backend = '';
+  connectMs = -1;
+  durationMs = 0;
+  attempts = 0;
+  reason: CloseReason = 'internal_error';
+  detail = '';
+
+  private readonly owner: TcpService;
+  private readonly socket: StreamConn;
+  private readonly startedAt: number;
+  private phase: Phase = 'header';
+  private candidate: PoolCandidate | undefined = undefined;
+  private dialling: Dial | undefined = undefined;
+  private dialledAt = 0;
+  private relay: Relay | undefined = undefined;
+  private tried: number[] | undefined = undefined;
+  /** Why it would fail if no other backend is found. */
+  private failure: CloseReason = 'no_backend';
+  private destination: Peer | undefined = undefined;
+  private counted = false;
+  private clientFinished = false;
+  private halfClosedAt = 0;
+  /** Bytes that are in the totals already. */
+  private settledIn = 0;
+  private settledOut = 0;
+
+  constructor(owner: TcpService, socket: StreamConn, now: number) {
+    this.owner = owner;
+    this.socket = socket;
+    this.client = socket.peer;
+    this.startedAt = now;
+  }
+
+  get service(): string {
+    return this.owner.plan.name;
+  }
+
+  get serviceSlot(): number {
+    return this.owner.plan.slot;
+  }
+
+  get bytesIn(): number {
+    return this.relay === undefined ? 0 : this.relay.bytesIn;
+  }
+
+  get bytesOut(): number {
+    return this.relay === undefined ? 0 : this.relay.bytesOut;
+  }
+
+  start(): void {
+    this.socket.observe(this);
+    if (this.owner.expectsHeader(this.socket.peer)) this.timer(HEADER_TIMEOUT_MS);
+    else this.admit();
+  }
+
+  /** Turned away at the door: the service has as many connections as it may. */
+  refuse(): void {
+    this.detail = 'the service is at max_connections';
+    this.fail('limit', true);
+  }
+
+  onHead(): void {
+    if (this.phase === 'header') this.readHeader();
+  }
+
+  onFin(): void {
+    // A client that has sent something and then FIN waits for an answer; one that has sent nothing is gone.
+    this.clientFinished = true;
+    if (this.socket.head.length > 0 && this.phase !== 'header') return;
+    if (this.phase === 'header' && this.socket.head.length > 0)
+      this.refuseHeader('the header ends too early');
+    else this.fail('client_closed');
+  }
+
+  onBroken(): void {
+    this.fail('client_reset');
+  }
+
+  onTimer(now: number): void {
+    switch (this.phase) {
+      case 'header':
+        this.refuseHeader(`no complete header within ${HEADER_TIMEOUT_MS} ms`);
+        break;
+      case 'queued':
+        this.fail('queue_timeout');
+        break;
+      case 'dialling':
+        this.dialling!.cancel();
+        this.failure = 'connect_timeout';
+        this.backendFailed('connection timed out');
+        break;
+      case 'starved':
+        this.pick();
+        break;
+      case 'relaying':
+        this.checkIdle(now);
+        break;
+      case 'over':
+        break;
+    }
+  }
+
+  /** Pick a backend and dial it; wait if all are full. Called again for each further attempt and by the queue. */
+  pick(): void {
+    const { owner } = this;
+    const candidate = owner.picker.pick(this.client, this.tried);
+    if (candidate !== undefined) {
+      if (this.phase === 'queued') owner.queue.remove(this);
+      this.dial(candidate);
+    } else if (this.phase === 'queued') {
+      // Still nothing: keep the place in the queue.
+    } else if (owner.picker.noPick === 'full' && owner.queue.length < owner.plan.queueSize) {
+      this.phase = 'queued';
+      owner.enqueue(this);
+      this.timer(owner.plan.timeouts.queue);
+    } else if (owner.picker.noPick === 'full' && this.tried === undefined) {
+      this.detail = 'every backend is at max_connections';
+      this.fail('limit');
+    } else {
+      this.fail(this.failure);
+    }
+  }
+
+  onDialled(upstream: StreamConn): void {
+    const { owner } = this;
+    const { table, totals, engine } = owner.plane;
+    const slot = this.backendSlot;
+    const now = engine.now();
+    this.dialling = undefined;
+    this.connectMs = now - this.dialledAt;
+    this.phase = 'relaying';
+    if (table.failures[slot] !== 0) Atomics.store(table.failures, slot, 0);
+    totals.connections[slot]!++;
+    const { send } = owner.plan.proxyProtocol;
+    if (send !== 'off') {
+      upstream.write(buildProxyHeader(send, this.client, this.destination ?? this.socket.local()));
+    }
+    this.socket.observe(undefined);
+    const { idle, halfClosed } = owner.plan.timeouts;
+    this.relay = engine.relay(this.socket, upstream, this, idle > 0);
+    if (this.isOver) return;
+    if (idle > 0) this.timer(idle);
+    else if (this.halfClosedAt > 0 && halfClosed > 0) this.timer(halfClosed);
+    else engine.timers.cancel(this);
+  }
+
+  onDialFailed(failure: DialFailure): void {
+    this.dialling = undefined;
+    if (!failure.local) {
+      this.failure = 'connect_failed';
+      this.backendFailed(failure.reason);
+      return;
+    }
+    // The backend is not to blame: wait for descriptors or ports as long as a connect may take.
+    const { plane, plan } = this.owner;
+    plane.sink.trouble(`connecting to ${this.backend}: ${failure.reason}`);
+    this.releasePlace();
+    const patience = plan.timeouts.connect === 0 ? HEADER_TIMEOUT_MS : plan.timeouts.connect;
+    if (plane.engine.now() - this.startedAt > patience) {
+      this.detail = failure.reason;
+      this.fail('connect_failed');
+      return;
+    }
+    this.attempts--;
+    this.phase = 'starved';
+    this.timer(LOCAL_RETRY_MS);
+  }
+
+  onFirstByte(ms: number): void {
+    const { table, engine } = this.owner.plane;
+    sampleLatency(table, this.backendSlot, ms, engine.now());
+  }
+
+  onHalfClosed(): void {
+    const { halfClosed } = this.owner.plan.timeouts;
+    if (halfClosed === 0 || this.halfClosedAt > 0) return;
+    this.halfClosedAt = this.owner.plane.engine.now();
+    if (this.relay !== undefined) this.checkIdle(this.halfClosedAt);
+  }
+
+  onRelayEnd(end: RelayEnd | undefined): void {
+    if (end !== undefined) this.reason = end;
+    this.over();
+  }
+
+  /** End it now, whatever it is doing, with this reason. Does nothing once it is over. */
+  end(reason: CloseReason): void {
+    if (this.phase === 'relaying') {
+      this.reason = reason;
+      this.relay!.abort(false);
+    } else {
+      this.fail(reason);
+    }
+  }
+
+  /** Add what was relayed since the last time to the totals. */
+  settle(): void {
+    const { totals } = this.owner.plane;
+    const { bytesIn, bytesOut } = this;
+    const came = bytesIn - this.settledIn;
+    const went = bytesOut - this.settledOut;
+    this.settledIn = bytesIn;
+    this.settledOut = bytesOut;
+    totals.bytesIn[this.serviceSlot]! += came;
+    totals.bytesOut[this.serviceSlot]! += went;
+    if (this.backendSlot === -1) return;
+    totals.bytesIn[this.backendSlot]! += came;
+    totals.bytesOut[this.backendSlot]! += went;
+  }
+
+  private readHeader(): void {
+    const used = parseProxyHeader(this.socket.head, this.owner.headerMode, header);
+    if (used === 0) return;
+    if (used === PROXY_INVALID) {
+      this.refuseHeader(header.error);
+      return;
+    }
+    if (!header.local) {
+      this.client = header.source.clone();
+      this.destination = header.destination.clone();
+    }
+    this.socket.consume(used);
+    if (this.clientFinished && this.socket.head.length === 0) this.fail('client_closed');
+    else this.admit();
+  }
+
+  private refuseHeader(detail: string): void {
+    this.detail = detail;
+    this.fail('bad_proxy_header', true);
+  }
+
+  private admit(): void {
+    const { guard, plane } = this.owner;
+    const counted = guard.counts;
+    const verdict = guard.admit(this.client, plane.engine.now());
+    if (verdict !== 'ok') {
+      this.fail(verdict, true);
+      return;
+    }
+    this.counted = counted;
+    this.phase = 'dialling';
+    this.pick();
+  }
+
+  private dial(candidate: PoolCandidate): void {
+    const { engine } = this.owner.plane;
+    this.phase = 'dialling';
+    this.candidate = candidate;
+    this.backendSlot = candidate.slot;
+    this.backend = candidate.id;
+    this.attempts++;
+    this.dialledAt = engine.now();
+    this.timer(this.owner.plan.timeouts.connect);
+    this.dialling = engine.dial(candidate.plan.endpoint, this.owner.plan.socket, this);
+  }
+
+  private backendFailed(reason: string): void {
+    const { plane, plan } = this.owner;
+    const slot = this.backendSlot;
+    this.dialling = undefined;
+    this.detail = reason;
+    plane.totals.connectFailures[slot]!++;
+    plane.backendFailed(slot, plan.passiveFailures, reason);
+    this.releasePlace();
+    if (this.tried === undefined) this.tried = [slot];
+    else this.tried.push(slot);
+    if (this.attempts >= plan.attempts) {
+      this.fail(this.failure);
+      return;
+    }
+    // A retry only counts as one when there is somewhere else to go.
+    const before = this.attempts;
+    this.pick();
+    if (this.attempts > before) plane.totals.retries[slot]!++;
+  }
+
+  private checkIdle(now: number): void {
+    const { idle, halfClosed } = this.owner.plan.timeouts;
+    let wait = Number.POSITIVE_INFINITY;
+    if (idle > 0) wait = this.relay!.activeAt + idle - now;
+    if (halfClosed > 0 && this.halfClosedAt > 0) wait = Math.min(wait, this.halfClosedAt + halfClosed - now);
+    if (wait <= 0) this.end('idle_timeout');
+    else if (wait !== Number.POSITIVE_INFINITY) this.timer(wait);
+  }
+
+  private get isOver(): boolean {
+    return this.phase === 'over';
+  }
+
+  /** 0 = no timer. */
+  private timer(ms: number): void {
+    const { engine } = this.owner.plane;
+    if (ms > 0) engine.timers.schedule(this, ms, engine.now());
+    else engine.timers.cancel(this);
+  }
+
+  /** End before anything was relayed. `hard`: whoever must not be here gets RST, which costs us no TIME_WAIT. */
+  private fail(reason: CloseReason, hard = false): void {
+    if (this.phase === 'over' || this.phase === 'relaying') return;
+    if (this.phase === 'queued') this.owner.queue.remove(this);
+    this.dialling?.cancel();
+    this.dialling = undefined;
+    this.reason = reason;
+    if (hard || reason === 'client_reset') this.socket.reset();
+    else this.socket.close();
+    this.over();
+  }
+
+  private releasePlace(): void {
+    if (this.candidate === undefined) return;
+    this.owner.plane.table.release(this.candidate.slot);
+    this.candidate = undefined;
+  }
+
+  private over(): void {
+    if (this.phase === 'over') return;
+    const { owner } = this;
+    this.phase = 'over';
+    owner.plane.engine.timers.cancel(this);
+    this.durationMs = owner.plane.engine.now() - this.startedAt;
+    this.settle();
+    this.releasePlace();
+    if (this.counted) owner.guard.release(this.client);
+    owner.finished(this);
+  }
+}

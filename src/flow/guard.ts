@@ -1,0 +1,73 @@
+import { CidrList, type Peer } from '../address.js';
+import type { LimitPlan } from '../pool/plan.js';
+import type { SharedTable } from '../pool/table.js';
+import { ClientCounts } from './client-counts.js';
+import { RateLimit } from './rate.js';
+
+export type Verdict = 'ok' | 'denied' | 'limit';
+
+/** Who may connect, how many, and how fast: the checks of one service in one thread, before a backend is picked. */
+export class Guard {
+  private readonly table: SharedTable;
+  private readonly slot: number;
+  private limits: LimitPlan;
+  private allow: CidrList;
+  private deny: CidrList;
+  private rate: RateLimit;
+  private readonly clients: ClientCounts;
+
+  constructor(table: SharedTable, serviceSlot: number, limits: LimitPlan) {
+    this.table = table;
+    this.slot = serviceSlot;
+    this.limits = limits;
+    this.allow = new CidrList(limits.allow);
+    this.deny = new CidrList(limits.deny);
+    this.rate = new RateLimit(limits.connectionRate);
+    this.clients = new ClientCounts(clientLimits(limits));
+  }
+
+  /** Take new limits; connections that are open stay, buckets go on unless their rate has changed. */
+  configure(limits: LimitPlan): void {
+    if (limits.connectionRate !== this.limits.connectionRate)
+      this.rate = new RateLimit(limits.connectionRate);
+    this.limits = limits;
+    this.allow = new CidrList(limits.allow);
+    this.deny = new CidrList(limits.deny);
+    this.clients.configure(clientLimits(limits));
+  }
+
+  /** Count one more in the service, until `leave`; false when that is more than `max_connections`. */
+  enter(): boolean {
+    const { maxConnections } = this.limits;
+    return this.table.acquire(this.slot) < maxConnections || maxConnections === 0;
+  }
+
+  leave(): void {
+    this.table.release(this.slot);
+  }
+
+  /** Whether this client may open one more. `ok` counts it, and needs one `release` if `counts` was true then. */
+  admit(peer: Peer, now: number): Verdict {
+    if (this.deny.size > 0 && this.deny.matches(peer)) return 'denied';
+    if (this.allow.size > 0 && !this.allow.matches(peer)) return 'denied';
+    // The client first: one that is over its own limit must not use up everybody's rate.
+    const counted = this.clients.enabled;
+    if (this.clients.acquire(peer, now) !== 'ok') return 'limit';
+    if (this.rate.take(now)) return 'ok';
+    if (counted) this.clients.release(peer);
+    return 'limit';
+  }
+
+  /** True while clients are counted: limits can be switched on and off while a connection lives. */
+  get counts(): boolean {
+    return this.clients.enabled;
+  }
+
+  release(peer: Peer): void {
+    this.clients.release(peer);
+  }
+}
+
+function clientLimits(limits: LimitPlan) {
+  return { maxActive: limits.maxConnectionsPerClient, perSecond: limits.connectionRatePerClient };
+}

@@ -1,0 +1,47 @@
+import type { Engine } from '../engines/engine.js';
+import { type TimerNode, UNSCHEDULED } from '../timer-wheel.js';
+import type { CloseReason } from './reasons.js';
+
+/** Something with an end: a connection or a flow. */
+export interface Endable {
+  end(reason: CloseReason): void;
+}
+
+const TICK_MS = 20;
+
+/**
+ * Ends connections at a steady pace instead of all at once, so that their clients do not come back as a storm.
+ * `perSecond` > 0; Infinity ends all of them now.
+ */
+export class Pacer implements TimerNode {
+  timerPrev: TimerNode | null = null;
+  timerNext: TimerNode | null = null;
+  timerDeadline = 0;
+  timerSlot = UNSCHEDULED;
+
+  private readonly engine: Engine;
+  private readonly victims: readonly Endable[];
+  private readonly perSecond: number;
+  private readonly reason: CloseReason;
+  private readonly startedAt: number;
+  private done = 0;
+
+  constructor(engine: Engine, victims: readonly Endable[], perSecond: number, reason: CloseReason) {
+    this.engine = engine;
+    this.victims = victims;
+    this.perSecond = perSecond;
+    this.reason = reason;
+    this.startedAt = engine.now();
+    this.onTimer(this.startedAt);
+  }
+
+  onTimer(now: number): void {
+    const due =
+      this.perSecond === Number.POSITIVE_INFINITY
+        ? this.victims.length
+        : 1 + ((now - this.startedAt) * this.perSecond) / 1000;
+    while (this.done < this.victims.length && this.done + 1 <= due)
+      this.victims[this.done++]!.end(this.reason);
+    if (this.done < this.victims.length) this.engine.timers.schedule(this, TICK_MS, now);
+  }
+}

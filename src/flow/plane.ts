@@ -1,0 +1,284 @@
+import { formatAddress } from '../address.js';
+import type { DatagramListener, Engine, Listener } from '../engines/engine.js';
+import { Picker } from '../pool/picker.js';
+import type { Plan, ServicePlan } from '../pool/plan.js';
+import { PROCESS_SLOT, type SharedTable, type Totals } from '../pool/table.js';
+import type { StrategyLoader } from './loader.js';
+import { type Endable, Pacer } from './pacer.js';
+import type { CloseReason } from './reasons.js';
+import type { PlaneSink } from './sink.js';
+import { TcpService } from './tcp-service.js';
+import { UdpService } from './udp-service.js';
+
+type Service = TcpService | UdpService;
+
+interface Served {
+  readonly service: Service;
+  /** What the strategies were built from; they are kept while it stays the same. */
+  readonly strategy: string;
+  commit(plan: ServicePlan): void;
+}
+
+/** What a plan needs, loaded and opened. */
+export interface Prepared {
+  readonly services: Map<number, Served>;
+  readonly opened: Map<string, Open>;
+}
+
+interface Open {
+  readonly key: string;
+  readonly protocol: 'tcp' | 'udp';
+  readonly listener: Listener | DatagramListener;
+}
+
+/** Where a service listens. */
+export interface Listening {
+  readonly service: string;
+  readonly address: string;
+}
+
+/**
+ * The data plane of one thread: all services, on one engine. It takes whole plans and works out what changed; what did
+ * not change keeps its sockets, its connections and its place in the rotation.
+ */
+export class DataPlane {
+  readonly engine: Engine;
+  readonly table: SharedTable;
+  readonly totals: Totals;
+  readonly sink: PlaneSink;
+  private readonly loadStrategy: StrategyLoader;
+  private services = new Map<number, Served>();
+  /** Services that are no longer in the plan and still have connections. */
+  private readonly retired = new Set<Service>();
+  private listeners = new Map<string, Open>();
+  private maxConnections = 0;
+  private paused = false;
+
+  constructor(
+    engine: Engine,
+    table: SharedTable,
+    thread: number,
+    sink: PlaneSink,
+    loadStrategy: StrategyLoader,
+  ) {
+    this.engine = engine;
+    this.table = table;
+    this.totals = table.totalsOf(thread);
+    this.sink = sink;
+    this.loadStrategy = loadStrategy;
+  }
+
+  /**
+   * Load the strategies and open the addresses that a plan needs and that are not there yet. Changes nothing that runs;
+   * rejects with an Lb4Error that says what failed. Must be followed by `commit` or `abandon`.
+   */
+  async prepare(plan: Plan): Promise<Prepared> {
+    const services = new Map<number, Served>();
+    for (const service of plan.services) services.set(service.slot, await this.load(service));
+    return { services, opened: await this.openListeners(plan, services) };
+  }
+
+  /**
+   * Serve a plan that was prepared; backends, limits and times may be others than in the one that was. Resolves to where
+   * it listens now.
+   */
+  async commit({ services, opened }: Prepared, plan: Plan): Promise<Listening[]> {
+    this.maxConnections = plan.maxConnections;
+    for (const service of plan.services) services.get(service.slot)!.commit(service);
+    for (const [slot, { service }] of this.services) {
+      if (!services.has(slot)) this.retire(service);
+    }
+    this.services = services;
+    await this.switchListeners(plan, opened);
+    return this.listening(plan);
+  }
+
+  /** Close what was opened for a plan that is not to be served. */
+  async abandon({ opened }: Prepared): Promise<void> {
+    await Promise.all([...opened.values()].map(({ listener }) => listener.close()));
+  }
+
+  /** Take nothing new any more; what is open goes on. UDP flows still get and give datagrams. */
+  async stopAccepting(): Promise<void> {
+    const open = [...this.listeners.values()];
+    for (const { service } of this.services.values()) service.endWaiting('shutdown');
+    await Promise.all(
+      open.map(({ protocol, key, listener }) => {
+        if (protocol === 'udp') return undefined;
+        this.listeners.delete(key);
+        return listener.close();
+      }),
+    );
+    for (const { service } of this.services.values())
+      if (service instanceof UdpService) service.closed = true;
+  }
+
+  /** Connections and flows open now, those of retired services too. */
+  get size(): number {
+    let size = 0;
+    for (const service of this.all()) size += service.size;
+    return size;
+  }
+
+  /** End all connections of a backend (or of every backend: slot -1), paced; `perSecond` may be Infinity. How many there are. */
+  close(slot: number, perSecond: number, reason: CloseReason): number {
+    const victims: Endable[] = [];
+    for (const service of this.all()) for (const one of service.connections(slot)) victims.push(one);
+    if (victims.length > 0) new Pacer(this.engine, victims, perSecond, reason);
+    return victims.length;
+  }
+
+  /** End what services that are gone still have, paced. */
+  closeRetired(perSecond: number, reason: CloseReason): void {
+    const victims = [...this.retired].flatMap<Endable>(service => service.connections());
+    if (victims.length > 0) new Pacer(this.engine, victims, perSecond, reason);
+  }
+
+  /** Bring the totals up to date. */
+  settle(): void {
+    for (const service of this.all()) service.settle();
+  }
+
+  /** Close every socket now. */
+  async destroy(reason: CloseReason): Promise<void> {
+    await this.stopAccepting();
+    this.close(-1, Number.POSITIVE_INFINITY, reason);
+    await Promise.all([...this.listeners.values()].map(({ listener }) => listener.close()));
+    this.listeners.clear();
+    this.engine.stop();
+  }
+
+  /** Stop or resume accepting as the process is full or not. Called when a connection comes or goes. */
+  checkRoom(): void {
+    const full =
+      this.maxConnections > 0 && Atomics.load(this.table.active, PROCESS_SLOT) >= this.maxConnections;
+    if (full === this.paused) return;
+    this.paused = full;
+    if (full) {
+      this.sink.trouble(`max_connections (${this.maxConnections}) reached: new connections wait`);
+    }
+    for (const { protocol, listener } of this.listeners.values()) {
+      if (protocol === 'udp') continue;
+      if (full) (listener as Listener).pause();
+      else (listener as Listener).resume();
+      // Resuming lets those in who waited, and may fill the process again.
+      if (this.paused !== full) return;
+    }
+  }
+
+  /** True while the process may take one more UDP flow. */
+  get hasRoom(): boolean {
+    return this.maxConnections === 0 || this.table.active[PROCESS_SLOT]! < this.maxConnections;
+  }
+
+  /** Real traffic failed at a backend: enough of it in a row marks the backend down. */
+  backendFailed(slot: number, limit: number, reason: string): void {
+    const failures = Atomics.add(this.table.failures, slot, 1) + 1;
+    if (limit > 0 && failures >= limit) {
+      const what = failures === 1 ? 'a connection failed' : `${failures} connections failed`;
+      this.sink.backendFailing(slot, `${what}: ${reason}`);
+    }
+  }
+
+  /** A retired service whose last connection is over is forgotten. */
+  forget(service: Service): void {
+    if (service.size === 0) this.retired.delete(service);
+  }
+
+  private *all(): Iterable<Service> {
+    for (const { service } of this.services.values()) yield service;
+    yield* this.retired;
+  }
+
+  /** What will serve the service: what does so already where there is such, with new strategies if they changed. */
+  private async load(plan: ServicePlan): Promise<Served> {
+    const old = this.services.get(plan.slot);
+    const strategy = JSON.stringify(plan.strategy);
+    if (old?.strategy === strategy) {
+      const { service } = old;
+      return { service, strategy, commit: next => service.update(next) };
+    }
+    const [primary, backup] = await this.loadStrategy(plan.strategy);
+    if (old !== undefined) {
+      const { service } = old;
+      return {
+        service,
+        strategy,
+        commit: next => {
+          service.picker.setStrategies(primary, backup);
+          service.update(next);
+        },
+      };
+    }
+    const picker = new Picker(this.table, plan.slot, primary, backup);
+    const service =
+      plan.protocol === 'tcp' ? new TcpService(this, plan, picker) : new UdpService(this, plan, picker);
+    return { service, strategy, commit: next => service.update(next) };
+  }
+
+  /** Open the addresses that are not open yet. Clients that come before the commit wait for it. */
+  private async openListeners(plan: Plan, services: ReadonlyMap<number, Served>): Promise<Map<string, Open>> {
+    const opened = new Map<string, Open>();
+    try {
+      for (const service of plan.services) {
+        for (const bind of service.listen) {
+          const key = listenKey(service, formatAddress(bind));
+          if (this.listeners.has(key) || opened.has(key)) continue;
+          const target = services.get(service.slot)!.service;
+          let listener: Listener | DatagramListener;
+          if (target instanceof TcpService) {
+            listener = await this.engine.listen(bind, service.socket, target);
+            listener.pause();
+          } else {
+            listener = await this.engine.listenUdp(bind, target);
+          }
+          opened.set(key, { key, protocol: service.protocol, listener });
+        }
+      }
+    } catch (error) {
+      await Promise.all([...opened.values()].map(({ listener }) => listener.close()));
+      throw error;
+    }
+    return opened;
+  }
+
+  /** Point every listener at its service and close those that nobody wants any more. */
+  private async switchListeners(plan: Plan, opened: Map<string, Open>): Promise<void> {
+    const next = new Map<string, Open>();
+    for (const service of plan.services) {
+      const target = this.services.get(service.slot)!.service;
+      for (const bind of service.listen) {
+        const key = listenKey(service, formatAddress(bind));
+        const open = (this.listeners.get(key) ?? opened.get(key))!;
+        open.listener.observer = target as never;
+        next.set(key, open);
+      }
+    }
+    const unwanted = [...this.listeners.values()].filter(({ key }) => !next.has(key));
+    this.listeners = next;
+    await Promise.all(unwanted.map(({ listener }) => listener.close()));
+    for (const { listener } of opened.values()) if (!this.paused && 'resume' in listener) listener.resume();
+    this.checkRoom();
+  }
+
+  private retire(service: Service): void {
+    service.endWaiting('drained');
+    if (service instanceof UdpService) service.closed = true;
+    if (service.size > 0) this.retired.add(service);
+  }
+
+  private listening(plan: Plan): Listening[] {
+    return plan.services.flatMap(service =>
+      service.listen.map(bind => ({
+        service: service.name,
+        address: formatAddress(this.listeners.get(listenKey(service, formatAddress(bind)))!.listener.address),
+      })),
+    );
+  }
+}
+
+/** Port 0 is a new port for each service; any other address is the same listener whoever serves it. */
+function listenKey(service: ServicePlan, address: string): string {
+  const own = address.endsWith(':0') ? `${service.name} ` : '';
+  return `${own}${service.protocol} ${address}`;
+}

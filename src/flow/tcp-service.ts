@@ -1,0 +1,141 @@
+import { CidrList, type Peer } from '../address.js';
+import type { ListenObserver, StreamConn } from '../engines/engine.js';
+import type { Picker } from '../pool/picker.js';
+import type { ServicePlan } from '../pool/plan.js';
+import { PROCESS_SLOT } from '../pool/table.js';
+import { type TimerNode, UNSCHEDULED } from '../timer-wheel.js';
+import { Connection } from './connection.js';
+import { Guard } from './guard.js';
+import type { DataPlane } from './plane.js';
+import { WaitQueue } from './queue.js';
+import type { CloseReason } from './reasons.js';
+
+/** How often those who wait look again without being told: another thread may have freed a place. */
+const QUEUE_POLL_MS = 50;
+
+/** One TCP service in one thread: its listeners, its guard, its picker and the connections it has. */
+export class TcpService implements ListenObserver, TimerNode {
+  timerPrev: TimerNode | null = null;
+  timerNext: TimerNode | null = null;
+  timerDeadline = 0;
+  timerSlot = UNSCHEDULED;
+
+  readonly plane: DataPlane;
+  readonly picker: Picker;
+  readonly guard: Guard;
+  readonly queue = new WaitQueue();
+  plan: ServicePlan;
+  /** Connections open, in the order of their arrival. */
+  size = 0;
+  private acceptFrom: CidrList;
+  private first: Connection | undefined = undefined;
+  private last: Connection | undefined = undefined;
+
+  constructor(plane: DataPlane, plan: ServicePlan, picker: Picker) {
+    this.plane = plane;
+    this.plan = plan;
+    this.picker = picker;
+    this.guard = new Guard(plane.table, plan.slot, plan.limits);
+    this.acceptFrom = new CidrList(plan.proxyProtocol.acceptFrom);
+    picker.setBackends(plan.backends);
+  }
+
+  /** Take a changed plan; connections, queue and counts stay. */
+  update(plan: ServicePlan): void {
+    this.plan = plan;
+    this.guard.configure(plan.limits);
+    this.acceptFrom = new CidrList(plan.proxyProtocol.acceptFrom);
+    this.picker.setBackends(plan.backends);
+    this.serveQueue();
+  }
+
+  /** Clients outside `accept_from` are ordinary clients: what they send is data and is never believed. */
+  expectsHeader(peer: Peer): boolean {
+    return this.plan.proxyProtocol.accept !== 'off' && (peer.family === 0 || this.acceptFrom.matches(peer));
+  }
+
+  get headerMode(): 'v1' | 'v2' | 'any' {
+    const { accept } = this.plan.proxyProtocol;
+    return accept === 'off' ? 'any' : accept;
+  }
+
+  onAccept(client: StreamConn): void {
+    const { plane } = this;
+    plane.table.acquire(PROCESS_SLOT);
+    plane.totals.connections[this.plan.slot]!++;
+    const room = this.guard.enter();
+    const connection = new Connection(this, client, plane.engine.now());
+    this.add(connection);
+    plane.checkRoom();
+    if (room) connection.start();
+    else connection.refuse();
+  }
+
+  onAcceptTrouble(reason: string): void {
+    this.plane.sink.trouble(`accepting for ${this.plan.name}: ${reason}`);
+  }
+
+  enqueue(connection: Connection): void {
+    this.queue.push(connection);
+    if (this.timerSlot === UNSCHEDULED) this.onTimer();
+  }
+
+  onTimer(): void {
+    this.serveQueue();
+    const { engine } = this.plane;
+    if (this.queue.length > 0) engine.timers.schedule(this, QUEUE_POLL_MS, engine.now());
+  }
+
+  /** A connection is over and has released its backend. */
+  finished(connection: Connection): void {
+    this.remove(connection);
+    this.guard.leave();
+    this.plane.table.release(PROCESS_SLOT);
+    this.plane.sink.finished(connection);
+    this.serveQueue();
+    this.plane.checkRoom();
+    this.plane.forget(this);
+  }
+
+  /** The connections of one backend, or all of them (`slot` -1). A copy: ending them changes the list. */
+  connections(slot = -1): Connection[] {
+    const found: Connection[] = [];
+    for (let at = this.first; at !== undefined; at = at.next) {
+      if (slot === -1 || at.backendSlot === slot) found.push(at);
+    }
+    return found;
+  }
+
+  settle(): void {
+    for (let at = this.first; at !== undefined; at = at.next) at.settle();
+  }
+
+  /** End those who wait: the service takes nothing new any more. */
+  endWaiting(reason: CloseReason): void {
+    while (this.queue.head !== undefined) this.queue.head.end(reason);
+  }
+
+  private serveQueue(): void {
+    while (this.queue.head !== undefined) {
+      const { head, length } = this.queue;
+      head.pick();
+      if (this.queue.length === length) return;
+    }
+  }
+
+  private add(connection: Connection): void {
+    connection.prev = this.last;
+    if (this.last === undefined) this.first = connection;
+    else this.last.next = connection;
+    this.last = connection;
+    this.size++;
+  }
+
+  private remove({ prev, next }: Connection): void {
+    if (prev === undefined) this.first = next;
+    else prev.next = next;
+    if (next === undefined) this.last = prev;
+    else next.prev = prev;
+    this.size--;
+  }
+}

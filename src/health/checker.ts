@@ -1,0 +1,82 @@
+import type { Cancel, Clock } from './clock.js';
+import { type Probe, ProbeError } from './probes/probe.js';
+
+/** What one probe found. */
+export interface CheckResult {
+  /** `inconclusive`: this machine could not ask (no descriptors left), which says nothing about the backend. */
+  readonly result: 'ok' | 'failed' | 'inconclusive';
+  /** Why it is not ok; empty when it is. */
+  readonly reason: string;
+  readonly durationMs: number;
+}
+
+export interface Schedule {
+  /** Start to start, ms, > 0. */
+  readonly interval: number;
+  /** One probe, ms. */
+  readonly timeout: number;
+  /** Fraction of the interval, 0 to 1. */
+  readonly jitter: number;
+}
+
+/**
+ * Asks one backend again and again: the first time at once, later at intervals of `interval` x (1 ± jitter) from start
+ * to start, and never twice at the same time (a probe that outlasts the interval is followed by the next at once).
+ */
+export class Checker {
+  private readonly probe: Probe;
+  private readonly schedule: Schedule;
+  private readonly clock: Clock;
+  private readonly random: () => number;
+  private readonly onResult: (result: CheckResult) => void;
+  private readonly stopping = new AbortController();
+  private cancel: Cancel | undefined;
+
+  constructor(
+    probe: Probe,
+    schedule: Schedule,
+    clock: Clock,
+    random: () => number,
+    onResult: (result: CheckResult) => void,
+  ) {
+    this.probe = probe;
+    this.schedule = schedule;
+    this.clock = clock;
+    this.random = random;
+    this.onResult = onResult;
+  }
+
+  /** Begin, once. `delayMs` holds the first probe back, so that a thousand backends do not all start in one tick. */
+  start(delayMs = 0): void {
+    if (delayMs <= 0) void this.run();
+    else this.cancel = this.clock.after(delayMs, () => void this.run());
+  }
+
+  /** No probe and no result after this, not even of a probe that is on its way. */
+  stop(): void {
+    this.cancel?.();
+    this.stopping.abort();
+  }
+
+  private async run(): Promise<void> {
+    const { clock, schedule, stopping } = this;
+    const startedAt = clock.now();
+    const outcome = await this.ask();
+    if (stopping.signal.aborted) return;
+    this.onResult({ ...outcome, durationMs: clock.now() - startedAt });
+    if (stopping.signal.aborted) return;
+    const gap = schedule.interval * (1 + schedule.jitter * (2 * this.random() - 1));
+    this.cancel = clock.after(Math.max(0, startedAt + gap - clock.now()), () => void this.run());
+  }
+
+  private async ask(): Promise<Pick<CheckResult, 'result' | 'reason'>> {
+    try {
+      await this.probe.check(this.schedule.timeout, this.stopping.signal);
+      return { result: 'ok', reason: '' };
+    } catch (error) {
+      const local = error instanceof ProbeError && error.local;
+      const reason = error instanceof Error ? error.message : String(error);
+      return { result: local ? 'inconclusive' : 'failed', reason };
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import { formatDuration } from '../duration.js';
+import type { Backend } from '../pool/backend.js';
+import { Checker, type CheckResult } from './checker.js';
+import type { Cancel, Clock } from './clock.js';
+import { CHECKING, DOWN, type Health, step, UP } from './hysteresis.js';
+import type { Probe } from './probes/probe.js';
+import type { HealthSettings } from './settings.js';
+import { SlowStart } from './slow-start.js';
+
+/** Without probes: how long a backend marked down by traffic stays down, and then how long it is on trial (nginx's fail_timeout). */
+export const TRIAL_MS = 10_000;
+
+/** What a member asks of the service it belongs to. */
+export interface MemberContext {
+  readonly settings: HealthSettings;
+  readonly clock: Clock;
+  readonly random: () => number;
+  probeFor(backend: Backend): Probe | undefined;
+  /** A probe ended. */
+  checked(backend: Backend, result: CheckResult): void;
+  /** The backend's health changed. */
+  changed(backend: Backend): void;
+}
+
+/** One backend under watch: turns probe results and failures of real traffic into its health. */
+export class Member {
+  readonly backend: Backend;
+  private readonly context: MemberContext;
+  private readonly slowStart: SlowStart;
+  private health: Health;
+  private checker: Checker | undefined;
+  private cancelTrial: Cancel | undefined;
+  /** In maintenance: nothing is asked. */
+  private resting = false;
+
+  constructor(backend: Backend, context: MemberContext) {
+    this.backend = backend;
+    this.context = context;
+    this.slowStart = new SlowStart(context.clock, share => backend.setShare(share));
+    this.health = { state: backend.health, against: 0 };
+  }
+
+  /** Begin to watch (again), with the settings as they are now; the state and what was counted stay. */
+  watch(delayMs: number): void {
+    this.unwatch();
+    this.resting = this.backend.admin === 'maint';
+    if (this.resting) return;
+    const { context } = this;
+    const probe = context.probeFor(this.backend);
+    if (probe === undefined) {
+      this.armTrial();
+      return;
+    }
+    this.checker = new Checker(probe, context.settings, context.clock, context.random, result =>
+      this.take(result),
+    );
+    this.checker.start(delayMs);
+  }
+
+  /** Stop asking; the state stays. */
+  unwatch(): void {
+    this.checker?.stop();
+    this.checker = undefined;
+    this.cancelTrial?.();
+  }
+
+  /** Stop for good. */
+  stop(): void {
+    this.unwatch();
+    this.slowStart.end();
+  }
+
+  /** The operator changed its state. Maintenance forgets what was known, so that the backend comes out as `checking`. */
+  adminChanged(): void {
+    if (this.backend.admin !== 'maint') {
+      if (this.resting) this.watch(0);
+      return;
+    }
+    this.stop();
+    this.resting = true;
+    this.set(CHECKING, 'in maintenance');
+  }
+
+  /** Real traffic could not connect: down at once, and `rise` successes from now are needed. */
+  fail(reason: string): void {
+    if (this.backend.admin === 'maint' || this.health.state === 'down') return;
+    this.set(DOWN, reason);
+    if (this.checker === undefined) this.armTrial();
+  }
+
+  /** slow_start was shortened to nothing: no ramp may go on. */
+  endSlowStart(): void {
+    this.slowStart.end();
+  }
+
+  private take(result: CheckResult): void {
+    this.context.checked(this.backend, result);
+    if (result.result === 'inconclusive') return;
+    const { settings } = this.context;
+    const ok = result.result === 'ok';
+    const before = this.health.state;
+    const next = step(this.health, ok, settings);
+    if (!next.flipped) {
+      this.health = next;
+      return;
+    }
+    const count = ok ? (before === 'checking' ? 1 : settings.rise) : settings.fall;
+    const probes = count === 1 ? 'probe' : `${count} probes`;
+    this.set(next, ok ? `${probes} ok` : `${probes} failed: ${result.reason}`);
+  }
+
+  /** Without probes time is the only judge: down, then on trial, then up, TRIAL_MS each. */
+  private armTrial(): void {
+    this.cancelTrial?.();
+    if (this.health.state === 'up') return;
+    this.cancelTrial = this.context.clock.after(TRIAL_MS, () => {
+      const next = this.health.state === 'down' ? CHECKING : UP;
+      const time = formatDuration(TRIAL_MS);
+      this.set(next, next === UP ? `no failure in ${time}` : `${time} since it failed`);
+      this.armTrial();
+    });
+  }
+
+  private set(next: Health, reason: string): void {
+    const before = this.health.state;
+    this.health = { state: next.state, against: next.against };
+    if (next.state === before) return;
+    // The ramp begins before the backend becomes usable: not one connection may see its full weight.
+    if (before === 'down' && this.backend.admin !== 'maint') {
+      this.slowStart.begin(this.context.settings.slow_start);
+    } else if (next.state === 'down') this.slowStart.end();
+    this.backend.setHealth(next.state, reason);
+    this.context.changed(this.backend);
+  }
+}

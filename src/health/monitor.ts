@@ -1,0 +1,156 @@
+import type { Backend } from '../pool/backend.js';
+import type { CheckResult } from './checker.js';
+import { type Clock, systemClock } from './clock.js';
+import { Member, type MemberContext } from './member.js';
+import { inPanic } from './panic.js';
+import { createProbe, type ProbeContext } from './probes/index.js';
+import type { Probe } from './probes/probe.js';
+import { type HealthSettings, sameProbing } from './settings.js';
+
+/** First probes go out at once, but no more than this many in the same tick; the next batch STAGGER_MS later. */
+const BATCH = 32;
+const STAGGER_MS = 10;
+
+/** What may change while a service runs. */
+export interface MonitorConfig extends ProbeContext {
+  readonly settings: HealthSettings;
+}
+
+export interface MonitorHooks {
+  /** Each finished probe, for metrics and `last_check`. */
+  onCheck?(backend: Backend, result: CheckResult): void;
+  /** A backend went down and `on_down` is `close`: end its open connections. */
+  onDown?(backend: Backend): void;
+  /** The service entered (true) or left (false) panic: while in it, pick as if every backend were up. */
+  onPanic?(panic: boolean): void;
+  /** For tests, and for kinds of probes of one's own. */
+  probeFor?(backend: Backend, config: MonitorConfig): Probe | undefined;
+  readonly clock?: Clock;
+  /** Uniform in [0, 1). */
+  readonly random?: () => number;
+}
+
+/** Watches the backends of one service and writes what it finds into them (`Backend.setHealth`, `setShare`). */
+export class HealthMonitor {
+  private config: MonitorConfig;
+  private readonly hooks: MonitorHooks;
+  private readonly members = new Map<Backend, Member>();
+  private readonly context: MemberContext;
+  private starting = 0;
+  private inPanic = false;
+  private stopped = false;
+
+  constructor(config: MonitorConfig, hooks: MonitorHooks = {}) {
+    this.config = config;
+    this.hooks = hooks;
+    const monitor = this;
+    this.context = {
+      get settings() {
+        return monitor.config.settings;
+      },
+      clock: hooks.clock ?? systemClock,
+      random: hooks.random ?? Math.random,
+      probeFor: backend =>
+        hooks.probeFor === undefined
+          ? createProbe(this.config.settings, backend.endpoint, this.config)
+          : hooks.probeFor(backend, this.config),
+      checked: (backend, result) => hooks.onCheck?.(backend, result),
+      changed: backend => this.changed(backend),
+    };
+  }
+
+  /** True while fewer than `panic_threshold` percent of the primaries in service are usable. */
+  get panic(): boolean {
+    return this.inPanic;
+  }
+
+  /** Begin to watch a backend, in the state it has. A backend that is watched already is left alone. */
+  add(backend: Backend): void {
+    if (this.stopped || this.members.has(backend)) return;
+    const member = new Member(backend, this.context);
+    this.members.set(backend, member);
+    member.watch(this.nextDelay());
+    this.updatePanic();
+  }
+
+  /** Stop watching a backend; its state stays as it is. */
+  remove(backend: Backend): void {
+    const member = this.members.get(backend);
+    if (member === undefined) return;
+    this.members.delete(backend);
+    member.stop();
+    this.updatePanic();
+  }
+
+  /**
+   * Take new settings. States and counts stay; probes start over only when how or when to probe has changed. A change
+   * of weight or `backup` of a backend needs `refresh`, not this.
+   */
+  update(config: MonitorConfig): void {
+    const before = this.config;
+    this.config = config;
+    const goOn =
+      sameProbing(before.settings, config.settings) &&
+      before.protocol === config.protocol &&
+      before.source === config.source &&
+      Buffer.compare(before.preamble, config.preamble) === 0;
+    for (const member of this.members.values()) {
+      if (config.settings.slow_start === 0) member.endSlowStart();
+      if (!goOn) member.watch(this.nextDelay());
+    }
+    this.updatePanic();
+  }
+
+  /**
+   * To be called after `backend.setAdmin`. Probes go on while draining and rest in maintenance; a backend that leaves
+   * maintenance is `checking` and is probed at once.
+   */
+  adminChanged(backend: Backend): void {
+    this.members.get(backend)?.adminChanged();
+    this.updatePanic();
+  }
+
+  /** Look at the set again after a backend's `backup` flag changed. */
+  refresh(): void {
+    this.updatePanic();
+  }
+
+  /**
+   * Real traffic failed `passive_failures` times in a row (the data plane counts): the backend is down at once, and
+   * `rise` good probes bring it back. Without probes it is on trial after 10 s. `reason` in words:
+   * `3 connections failed: connection refused`. Does nothing when passive checks are off.
+   */
+  passiveFailure(backend: Backend, reason: string): void {
+    if (this.config.settings.passive_failures > 0) this.members.get(backend)?.fail(reason);
+  }
+
+  /** Stop every probe and timer. States stay. */
+  stop(): void {
+    this.stopped = true;
+    for (const member of this.members.values()) member.stop();
+    this.members.clear();
+  }
+
+  private changed(backend: Backend): void {
+    const down = backend.health === 'down';
+    this.updatePanic();
+    if (down && this.config.settings.on_down === 'close') this.hooks.onDown?.(backend);
+  }
+
+  private updatePanic(): void {
+    const panic = inPanic(this.members.keys(), this.config.settings.panic_threshold);
+    if (panic === this.inPanic) return;
+    this.inPanic = panic;
+    this.hooks.onPanic?.(panic);
+  }
+
+  /** How long this first probe waits: the first BATCH of one tick not at all. */
+  private nextDelay(): number {
+    if (this.starting === 0) {
+      this.context.clock.after(0, () => {
+        this.starting = 0;
+      });
+    }
+    return Math.floor(this.starting++ / BATCH) * STAGGER_MS;
+  }
+}

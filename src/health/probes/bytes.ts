@@ -1,0 +1,13 @@
+const SHOWN = 48;
+const ESCAPES: Readonly<Record<number, string>> = { 9: '\\t', 10: '\\n', 13: '\\r', 34: '\\"', 92: '\\\\' };
+
+/** Bytes as quoted printable text for a message, at most 48 of them: `"-ERR no\r\n"`, `"\x00\x01…"`. */
+export function quoteBytes(bytes: Uint8Array): string {
+  let text = '';
+  for (const byte of bytes.subarray(0, SHOWN)) {
+    const printable = byte >= 32 && byte < 127;
+    text +=
+      ESCAPES[byte] ?? (printable ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`);
+  }
+  return bytes.length > SHOWN ? `"${text}…"` : `"${text}"`;
+}

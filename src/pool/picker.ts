@@ -1,0 +1,148 @@
+import type { Candidate, Flow, Strategy } from '../../strategies/strategy.js';
+import type { BackendPlan } from './plan.js';
+import { type SharedTable, State } from './table.js';
+
+/** A backend as the data plane sees it: the strategy's candidate with its place in the shared table. */
+export class PoolCandidate implements Candidate {
+  readonly slot: number;
+  readonly key: string;
+  readonly counters: Int32Array;
+  readonly latencies: Float64Array;
+  private readonly weights: Float64Array;
+  plan: BackendPlan;
+
+  constructor(plan: BackendPlan, table: SharedTable) {
+    this.plan = plan;
+    this.slot = plan.slot;
+    this.key = plan.key;
+    this.counters = table.active;
+    this.latencies = table.latency;
+    this.weights = table.weight;
+  }
+
+  get id(): string {
+    return this.plan.id;
+  }
+
+  get weight(): number {
+    return this.weights[this.slot]!;
+  }
+
+  get active(): number {
+    return this.counters[this.slot]!;
+  }
+
+  get latency(): number {
+    return this.latencies[this.slot]!;
+  }
+}
+
+/** Why nothing was picked: nobody is usable, or those who are usable are full. */
+export type NoPick = 'none' | 'full';
+
+/**
+ * Picks backends for one service in one thread. The candidate view is rebuilt only when the table's generation moved;
+ * a pick itself allocates nothing. Primaries and backups have a strategy each, so a strategy never sees tiers.
+ */
+export class Picker {
+  private readonly table: SharedTable;
+  private readonly serviceSlot: number;
+  private candidates: PoolCandidate[] = [];
+  private primary: Strategy;
+  private backup: Strategy;
+  private primaries = 0;
+  private backups = 0;
+  private seen = -1;
+  /** Slots this connection has tried; undefined on a first attempt, which is nearly always. */
+  private tried: readonly number[] | undefined;
+  private sawFull = false;
+  /** Why the last `pick` found nothing. */
+  noPick: NoPick = 'none';
+
+  constructor(table: SharedTable, serviceSlot: number, primary: Strategy, backup: Strategy) {
+    this.table = table;
+    this.serviceSlot = serviceSlot;
+    this.primary = primary;
+    this.backup = backup;
+  }
+
+  /** Change the list. A backend that stays (same slot) keeps its candidate object, and so its place in the strategy. */
+  setBackends(plans: readonly BackendPlan[]): void {
+    const old = new Map(this.candidates.map(candidate => [candidate.slot, candidate]));
+    this.candidates = plans.map(plan => {
+      const kept = old.get(plan.slot);
+      if (kept === undefined || kept.key !== plan.key) return new PoolCandidate(plan, this.table);
+      kept.plan = plan;
+      return kept;
+    });
+    this.seen = -1;
+  }
+
+  setStrategies(primary: Strategy, backup: Strategy): void {
+    this.primary = primary;
+    this.backup = backup;
+    this.seen = -1;
+  }
+
+  /**
+   * A backend for this flow with one place taken in its `active` count, which the caller must release; or undefined,
+   * and then `noPick` says why. `tried` lists slots not to pick again.
+   */
+  pick(flow: Flow, tried: readonly number[] | undefined): PoolCandidate | undefined {
+    this.refresh();
+    this.tried = tried;
+    this.sawFull = false;
+    const picked =
+      (this.primaries > 0 ? this.acquire(this.primary, flow) : undefined) ??
+      (this.backups > 0 ? this.acquire(this.backup, flow) : undefined);
+    if (picked === undefined) this.noPick = this.sawFull ? 'full' : 'none';
+    return picked;
+  }
+
+  /** True when the backend may keep the flows that it has: it is in the list and neither down nor in maintenance. */
+  keeps(candidate: PoolCandidate): boolean {
+    const state = this.table.state[candidate.slot]!;
+    return (
+      state === State.up ||
+      state === State.checking ||
+      state === State.draining ||
+      (state === State.down && this.table.panic[this.serviceSlot] === 1)
+    );
+  }
+
+  private acquire(strategy: Strategy, flow: Flow): PoolCandidate | undefined {
+    for (;;) {
+      const candidate = strategy.pick(flow, this.accept) as PoolCandidate | undefined;
+      // A place can be lost to another thread between the strategy's look and here: then look again.
+      if (candidate === undefined || this.table.tryAcquire(candidate.slot, candidate.plan.maxConnections)) {
+        return candidate;
+      }
+    }
+  }
+
+  private readonly accept = (candidate: Candidate): boolean => {
+    const { slot, plan } = candidate as PoolCandidate;
+    if (this.tried?.includes(slot)) return false;
+    if (plan.maxConnections === 0 || this.table.active[slot]! < plan.maxConnections) return true;
+    this.sawFull = true;
+    return false;
+  };
+
+  private refresh(): void {
+    const generation = Atomics.load(this.table.generation, 0);
+    if (generation === this.seen) return;
+    this.seen = generation;
+    const panic = Atomics.load(this.table.panic, this.serviceSlot) === 1;
+    const usable = this.candidates.filter(({ slot }) => {
+      const state = Atomics.load(this.table.state, slot);
+      const healthy = state === State.up || state === State.checking || (panic && state === State.down);
+      return healthy && this.table.weight[slot]! > 0;
+    });
+    const primaries = usable.filter(candidate => !candidate.plan.backup);
+    const backups = usable.filter(candidate => candidate.plan.backup);
+    this.primaries = primaries.length;
+    this.backups = backups.length;
+    this.primary.rebuild(primaries);
+    this.backup.rebuild(backups);
+  }
+}

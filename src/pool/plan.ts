@@ -1,0 +1,74 @@
+import type { Bind, Endpoint } from '../address.js';
+
+/**
+ * The plan: what the data plane has to serve, as plain data that can be posted to a thread. All times are milliseconds.
+ * States and weights are not in it: they live in the shared table and change without a new plan.
+ */
+export interface Plan {
+  readonly services: readonly ServicePlan[];
+  /** Process-wide connections and flows; 0 = no limit. */
+  readonly maxConnections: number;
+}
+
+export interface ServicePlan {
+  readonly slot: number;
+  readonly name: string;
+  readonly protocol: 'tcp' | 'udp';
+  readonly listen: readonly Bind[];
+  /** `kind` is a built-in strategy or the absolute path of a user's module. */
+  readonly strategy: { readonly kind: string; readonly options: Readonly<Record<string, unknown>> };
+  readonly backends: readonly BackendPlan[];
+  readonly limits: LimitPlan;
+  readonly timeouts: TimeoutPlan;
+  /** Distinct backends tried before giving up. */
+  readonly attempts: number;
+  readonly queueSize: number;
+  /** Consecutive connect failures that mark a backend down; 0 = never. */
+  readonly passiveFailures: number;
+  readonly proxyProtocol: ProxyProtocolPlan;
+  readonly socket: SocketPlan;
+  readonly udp: { readonly maxFlows: number; readonly responses: number; readonly requests: number };
+}
+
+export interface BackendPlan {
+  readonly slot: number;
+  readonly id: string;
+  readonly key: string;
+  readonly endpoint: Endpoint;
+  readonly backup: boolean;
+  /** 0 = no limit. */
+  readonly maxConnections: number;
+}
+
+export interface LimitPlan {
+  readonly maxConnections: number;
+  readonly maxConnectionsPerClient: number;
+  /** New connections a second; 0 = no limit. */
+  readonly connectionRate: number;
+  readonly connectionRatePerClient: number;
+  readonly allow: readonly string[];
+  readonly deny: readonly string[];
+}
+
+export interface TimeoutPlan {
+  readonly connect: number;
+  readonly idle: number;
+  readonly halfClosed: number;
+  readonly queue: number;
+}
+
+export interface ProxyProtocolPlan {
+  readonly accept: 'off' | 'v1' | 'v2' | 'any';
+  readonly acceptFrom: readonly string[];
+  readonly send: 'off' | 'v1' | 'v2';
+}
+
+/** Options of listening sockets and of connections, both ends. */
+export interface SocketPlan {
+  readonly nodelay: boolean;
+  /** First keepalive probe after this many ms of silence; 0 = off. */
+  readonly keepalive: number;
+  readonly backlog: number;
+  /** Local address for connections to backends; empty = the system's choice. */
+  readonly source: string;
+}
