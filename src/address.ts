@@ -159,8 +159,8 @@ export function formatAddress(at: Target | Bind): string {
   }
 }
 
-/** RFC 1123 labels, with `_` because people have such names; a trailing dot is fine. */
-const HOST_NAME = /^(?!\d+(\.\d+){0,3}$)(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?$/;
+/** RFC 1123 labels, with `_` because people have such names; a trailing dot is fine. Digits alone are a mistyped address. */
+const HOST_NAME = /^(?!\d+(\.\d+)*\.?$)(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?$/;
 /** sun_path holds 108 bytes with the terminating zero. */
 const MAX_UNIX_PATH = 107;
 

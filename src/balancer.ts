@@ -1,5 +1,3 @@
-import { performance } from 'node:perf_hooks';
-import { loadStrategyFactory } from '../strategies/load.js';
 import { type ConfigDiff, diffConfig } from './config/diff.js';
 import { parseConfigObject } from './config/parse.js';
 import type { Config, ConfigInput } from './config/schema.js';
@@ -7,16 +5,17 @@ import { Journal } from './control/journal.js';
 import { ServiceControl, type ServiceDeps } from './control/service.js';
 import { type Snapshot, snapshotService } from './control/snapshot.js';
 import type { Resolver } from './discovery/resolver.js';
-import { NetEngine } from './engines/net/engine.js';
 import { Lb4Error } from './errors.js';
-import type { StrategyLoader } from './flow/loader.js';
-import { DataPlane, type Listening } from './flow/plane.js';
+import type { Listening } from './flow/plane.js';
 import type { PlaneSink } from './flow/sink.js';
 import { type Logger, silentLogger } from './log.js';
+import { monotonic } from './monotonic.js';
 import { decayLatency } from './pool/latency.js';
 import type { Plan } from './pool/plan.js';
-import { SharedTable, SlotAllocator } from './pool/table.js';
+import { PROCESS_SLOT, SharedTable, SlotAllocator } from './pool/table.js';
 import { divideDescriptors, fileDescriptorLimit } from './system-limits.js';
+import type { Plane } from './threads/plane.js';
+import { startPlane, threadCount } from './threads/start.js';
 import { VERSION } from './version.js';
 
 export interface BalancerOptions {
@@ -26,6 +25,8 @@ export interface BalancerOptions {
   readonly resolver?: Resolver;
 }
 
+/** How often a drain looks whether it is done. */
+const EMPTY_POLL_MS = 20;
 /** Housekeeping: averages sink, backends that have left are forgotten. */
 const TICK_MS = 1_000;
 /** What is still open after the drain time is closed within this time, at no less than this many a second. */
@@ -46,7 +47,8 @@ export class Balancer {
   private readonly table: SharedTable;
   private readonly slots: SlotAllocator;
   private readonly journal: Journal;
-  private readonly plane: DataPlane;
+  /** There from `start` on. */
+  private plane: Plane | undefined;
   private readonly deps: ServiceDeps;
   private services = new Map<string, ServiceControl>();
   private readonly retired = new Set<ServiceControl>();
@@ -57,23 +59,13 @@ export class Balancer {
   private ticker: NodeJS.Timeout | undefined;
   private readonly drainTimers = new Set<NodeJS.Timeout>();
   private phase: 'new' | 'running' | 'draining' | 'closed' = 'new';
-  private readonly startedAt = performance.now();
-  private onEmpty: (() => void) | undefined;
+  private readonly startedAt = monotonic();
 
   constructor(config: Config, options: BalancerOptions) {
     this.config = config;
-    this.table = SharedTable.create(1);
+    this.table = SharedTable.create(threadCount(config.runtime.threads));
     this.slots = new SlotAllocator(this.table);
-    this.journal = new Journal(options.logger ?? silentLogger(), config.log.connections, () =>
-      performance.now(),
-    );
-    this.plane = new DataPlane(
-      new NetEngine({ maxParked: this.budget(config).maxParked }),
-      this.table,
-      0,
-      this.sink(),
-      this.strategyLoader(),
-    );
+    this.journal = new Journal(options.logger ?? silentLogger(), config.log.connections, () => monotonic());
     this.deps = {
       table: this.table,
       slots: this.slots,
@@ -81,12 +73,11 @@ export class Balancer {
       resolver: options.resolver,
       onTransition: transition => this.journal.transition(transition),
       onBackends: () => this.replan(),
-      onRemoved: (backend, service) =>
+      onRemoved: backend =>
         this.afterDrain(() => {
-          if (service.isLeaving(backend))
-            this.plane.close(backend.slot, this.pace(backend.active), 'drained');
+          this.plane?.close(backend.slot, this.pace(backend.active), 'drained');
         }),
-      onDown: backend => this.plane.close(backend.slot, Number.POSITIVE_INFINITY, 'backend_down'),
+      onDown: backend => this.plane?.close(backend.slot, Number.POSITIVE_INFINITY, 'backend_down'),
     };
   }
 
@@ -99,6 +90,7 @@ export class Balancer {
       if (this.phase !== 'new') throw new Lb4Error('LB4_CLOSED', 'the balancer was started already');
       this.phase = 'running';
       try {
+        await this.startPlane();
         await this.change(this.config);
       } catch (error) {
         await this.destroyNow();
@@ -114,7 +106,7 @@ export class Balancer {
    * a removed backend drains. All or nothing: rejects with Lb4Error and has changed nothing when an address cannot be
    * bound or a strategy not be loaded. Resolves to what changed.
    */
-  apply(next: Config | ConfigInput): Promise<ConfigDiff> {
+  async apply(next: Config | ConfigInput): Promise<ConfigDiff> {
     const config = isParsed(next) ? next : parseConfigObject(next);
     return this.exclusive(async () => {
       if (this.phase !== 'running') throw new Lb4Error('LB4_CLOSED', 'the balancer is not running');
@@ -131,14 +123,14 @@ export class Balancer {
 
   /** Everything as it is now, as a copy. */
   snapshot(): Snapshot {
-    this.plane.settle();
+    void this.plane?.settle();
     return {
       name: this.config.name,
       version: VERSION,
       pid: process.pid,
-      engine: this.plane.engine.name,
-      threads: 1,
-      uptime_seconds: Math.round(performance.now() - this.startedAt) / 1000,
+      engine: this.plane?.engine ?? this.config.runtime.engine,
+      threads: this.plane?.threads ?? 0,
+      uptime_seconds: Math.round(monotonic() - this.startedAt) / 1000,
       services: [...this.services.values()].map(service =>
         snapshotService(
           service,
@@ -149,9 +141,14 @@ export class Balancer {
     };
   }
 
+  /** Resolves when totals and log lines of everything that has happened so far are there. */
+  async settle(): Promise<void> {
+    await this.plane?.settle();
+  }
+
   /** Connections and flows open now. */
   get active(): number {
-    return this.plane.size;
+    return Atomics.load(this.table.active, PROCESS_SLOT);
   }
 
   /**
@@ -162,13 +159,11 @@ export class Balancer {
     await this.exclusive(async () => {
       if (this.phase === 'closed' || this.phase === 'draining') return;
       this.phase = 'draining';
-      await this.plane.stopAccepting();
+      await this.plane?.stopAccepting();
     });
-    if (this.phase === 'draining' && this.plane.size > 0) {
-      await new Promise<void>(resolve => {
-        this.onEmpty = resolve;
-        this.afterDrain(() => this.plane.close(-1, this.pace(this.plane.size), 'shutdown'));
-      });
+    if (this.phase === 'draining' && this.active > 0) {
+      this.afterDrain(() => this.plane?.close(-1, this.pace(this.active), 'shutdown'));
+      await this.empty();
     }
     await this.destroy();
   }
@@ -178,14 +173,37 @@ export class Balancer {
     return this.exclusive(() => this.destroyNow());
   }
 
+  private async startPlane(): Promise<void> {
+    const { engine, threads } = this.config.runtime;
+    const { log } = this.journal;
+    const { plane, why } = await startPlane({
+      engine,
+      threads: threadCount(threads),
+      maxParked: this.budget(this.config).maxParked,
+      table: this.table,
+      sink: this.sink(),
+      onFault: fault => log.error(fault, 'a strategy misbehaves; another backend was picked'),
+      onThreadLost: (thread, lost, error) =>
+        log.error({ thread, lost_connections: lost, err: error }, 'a data-plane thread died and is replaced'),
+    });
+    this.plane = plane;
+    log.info({ engine: plane.engine, threads: plane.threads, why }, 'engine');
+  }
+
+  /** Resolves when the last connection is over. */
+  private async empty(): Promise<void> {
+    while (this.active > 0 && this.phase === 'draining') {
+      await new Promise(resolve => setTimeout(resolve, EMPTY_POLL_MS));
+    }
+  }
+
   private async destroyNow(): Promise<void> {
     if (this.phase === 'closed') return;
     this.phase = 'closed';
     clearInterval(this.ticker);
     for (const timer of this.drainTimers) clearTimeout(timer);
     for (const service of [...this.services.values(), ...this.retired]) service.stop();
-    await this.plane.destroy('shutdown');
-    this.onEmpty?.();
+    await this.plane?.destroy('shutdown');
   }
 
   /** From the configuration in force to this one. */
@@ -199,7 +217,9 @@ export class Balancer {
     );
     try {
       await Promise.all(added.map(service => service.start()));
-      const prepared = await this.plane.prepare(this.plan(config, next));
+      await this.plane!.prepare(this.plan(config, next));
+      // From here on nothing fails. What is removed below drains as long as the new configuration says.
+      this.config = config;
       await Promise.all(
         [...next.values()]
           .filter(service => !added.includes(service))
@@ -207,13 +227,13 @@ export class Balancer {
       );
       const gone = [...this.services.values()].filter(service => next.get(service.config.name) !== service);
       this.services = next;
-      this.config = config;
       this.journal.connections = config.log.connections;
-      this.listening = await this.plane.commit(prepared, this.plan(config, next));
+      this.plane!.wantRecords(config.log.connections);
+      this.listening = await this.plane!.commit(this.plan(config, next));
       for (const service of gone) this.retire(service);
     } catch (error) {
       for (const service of added) {
-        service.retire();
+        service.discard();
         this.retired.add(service);
       }
       throw error;
@@ -228,7 +248,8 @@ export class Balancer {
       this.replanned = false;
       if (this.phase !== 'running') return;
       const plan = this.plan(this.config, this.services);
-      this.listening = await this.plane.commit(await this.plane.prepare(plan), plan);
+      await this.plane!.prepare(plan);
+      this.listening = await this.plane!.commit(plan);
     }).catch(error => this.journal.log.error({ err: error }, 'cannot take the changed list of backends'));
   }
 
@@ -250,10 +271,7 @@ export class Balancer {
 
   private sink(): PlaneSink {
     return {
-      finished: record => {
-        this.journal.finished(record);
-        if (this.phase === 'draining' && this.plane.size === 0) this.onEmpty?.();
-      },
+      finished: record => this.journal.finished(record),
       backendFailing: (slot, reason) => {
         for (const service of this.services.values()) service.passiveFailure(slot, reason);
       },
@@ -261,18 +279,8 @@ export class Balancer {
     };
   }
 
-  private strategyLoader(): StrategyLoader {
-    return async ({ kind, options }) => {
-      const factory = await loadStrategyFactory(kind, process.cwd(), fault =>
-        this.journal.log.error(fault, 'a strategy misbehaves; another backend was picked'),
-      );
-      const context = { options, random: Math.random };
-      return [factory(context), factory(context)];
-    };
-  }
-
   private tick(): void {
-    const now = this.plane.engine.now();
+    const now = monotonic();
     for (const service of [...this.services.values(), ...this.retired]) {
       for (const { slot } of service.list) decayLatency(this.table, slot, now);
       service.sweep();
@@ -284,15 +292,19 @@ export class Balancer {
     }
   }
 
-  /** Do something when the drain time is over; never when it is 0. */
-  private afterDrain(then: () => void): void {
+  /** Do something when the drain time is over, never when it is 0. What it returns takes that back. */
+  private afterDrain(then: () => void): () => void {
     const { drain_timeout } = this.config.runtime;
-    if (drain_timeout === 0) return;
+    if (drain_timeout === 0) return () => {};
     const timer = setTimeout(() => {
       this.drainTimers.delete(timer);
       then();
     }, drain_timeout);
     this.drainTimers.add(timer);
+    return () => {
+      clearTimeout(timer);
+      this.drainTimers.delete(timer);
+    };
   }
 
   /** Connections a second at which `count` of them are closed. */

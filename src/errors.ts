@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'LB4_ADDRESS' // not an address, endpoint or CIDR
   | 'LB4_DURATION' // not a duration
   | 'LB4_LISTEN' // a listener could not be opened
+  | 'LB4_ENGINE' // the engine that was asked for cannot work here
   | 'LB4_STRATEGY' // a strategy is unknown or a user's module misbehaves
   | 'LB4_PROXY_HEADER' // a PROXY protocol header that does not hold
   | 'LB4_LIMIT' // more backends, services or descriptors than this process can hold

@@ -6,8 +6,9 @@ import { printConfig } from '../config/print.js';
 import type { Config } from '../config/schema.js';
 import { ConfigError, formatIssue, Lb4Error } from '../errors.js';
 import { createLogger, type Logger } from '../log.js';
-import type { RunFlags } from './arguments.js';
 import { systemFacts } from './check.js';
+import { endBySignal, reloadBySignal } from './signals.js';
+import { flagsOf, type RunFlags } from './values.js';
 
 /** Run until a signal ends it; resolves to the exit code. Throws Lb4Error for what does not hold or cannot start. */
 export async function run(flags: RunFlags): Promise<number> {
@@ -21,7 +22,7 @@ export async function run(flags: RunFlags): Promise<number> {
   for (const warning of warnings) logger.warn(warning);
   const balancer = createBalancer(config, { logger });
   const ended = endBySignal(balancer, logger);
-  const unhook = reloadBySignal(balancer, logger, flags, read);
+  const unhook = reloadBySignal(() => reload(balancer, logger, flags, read));
   try {
     await balancer.start();
     const { engine, threads } = balancer.snapshot();
@@ -54,9 +55,7 @@ function reader(flags: RunFlags): () => Read {
     const config = parseOneLiner(flags);
     return () => ({ config, warnings: [] });
   }
-  const mixed = Object.entries(flags)
-    .filter(([key, value]) => value !== undefined && !NOT_CONFIG.has(key))
-    .map(([key]) => `--${key.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`)}`);
+  const mixed = flagsOf(flags).filter(flag => flag !== '--config' && flag !== '--print-config');
   if (mixed.length > 0) {
     throw new Lb4Error(
       'LB4_USAGE',
@@ -69,51 +68,21 @@ function reader(flags: RunFlags): () => Read {
   };
 }
 
-/** What yargs adds, and what says nothing about the configuration. */
-const NOT_CONFIG = new Set(['_', '$0', 'config', 'printConfig']);
-
-/** SIGTERM and SIGINT drain and end with 0; a second one ends now. */
-function endBySignal(balancer: Balancer, logger: Logger): Promise<number> {
-  return new Promise(resolve => {
-    let asked = false;
-    const end = (signal: NodeJS.Signals): void => {
-      if (asked) {
-        logger.warn({ signal }, 'ending now');
-        process.exit(0);
-      }
-      asked = true;
-      logger.info({ signal, active: balancer.active }, 'draining');
-      void balancer.close().then(() => {
-        logger.info('bye');
-        resolve(0);
-      });
-    };
-    process.on('SIGTERM', end);
-    process.on('SIGINT', end);
-  });
-}
-
-/** SIGHUP reads the file again; a file that does not hold changes nothing. */
-function reloadBySignal(balancer: Balancer, logger: Logger, flags: RunFlags, read: () => Read): () => void {
-  const reload = (): void => {
-    if (flags.config === undefined) {
-      logger.warn('nothing to reload: this instance was started from flags');
-      return;
-    }
-    void (async () => {
-      try {
-        const { config, warnings } = read();
-        for (const warning of warnings) logger.warn(warning);
-        const diff = await balancer.apply(config);
-        logger.level = config.log.level;
-        logger.info({ kept: balancer.active, changes: formatDiff(diff).split('\n') }, 'reloaded');
-      } catch (error) {
-        const errors =
-          error instanceof ConfigError ? error.issues.map(formatIssue) : [String((error as Error).message)];
-        logger.error({ errors }, 'reload refused: nothing was changed');
-      }
-    })();
-  };
-  process.on('SIGHUP', reload);
-  return () => process.off('SIGHUP', reload);
+/** Reads the file again; one that does not hold changes nothing. Never rejects. */
+async function reload(balancer: Balancer, logger: Logger, flags: RunFlags, read: () => Read): Promise<void> {
+  if (flags.config === undefined) {
+    logger.warn('nothing to reload: this instance was started from flags');
+    return;
+  }
+  try {
+    const { config, warnings } = read();
+    for (const warning of warnings) logger.warn(warning);
+    const diff = await balancer.apply(config);
+    logger.level = config.log.level;
+    logger.info({ kept: balancer.active, changes: formatDiff(diff).split('\n') }, 'reloaded');
+  } catch (error) {
+    const errors =
+      error instanceof ConfigError ? error.issues.map(formatIssue) : [String((error as Error).message)];
+    logger.error({ errors }, 'reload refused: nothing was changed');
+  }
 }

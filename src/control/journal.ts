@@ -1,5 +1,5 @@
-import type { Logger } from 'pino';
 import type { Finished } from '../flow/sink.js';
+import type { Logger } from '../log.js';
 import type { Transition } from '../pool/backend.js';
 
 /** A warning of one kind is written at most this often. */

@@ -21,8 +21,8 @@ export interface ServiceDeps {
   onTransition(transition: Transition): void;
   /** The list of backends is another one: the data plane needs a new plan. */
   onBackends(): void;
-  /** A backend is no longer in the list and has connections: it drains. */
-  onRemoved(backend: Backend, service: ServiceControl): void;
+  /** A backend is no longer in the list: it drains. What is returned is called if it comes back, or has nothing left to drain. */
+  onRemoved(backend: Backend): () => void;
   /** End the open connections of a backend that went down. */
   onDown(backend: Backend): void;
 }
@@ -43,8 +43,8 @@ export class ServiceControl {
   private readonly monitor: HealthMonitor;
   /** By address; the order is the file's. */
   private backends = new Map<string, Backend>();
-  /** Gone from the list, but with connections. */
-  private readonly leaving = new Set<Backend>();
+  /** Gone from the list, but with connections; and what ends their draining. */
+  private readonly leaving = new Map<Backend, () => void>();
 
   constructor(config: ServiceConfig, deps: ServiceDeps) {
     this.config = config;
@@ -106,8 +106,9 @@ export class ServiceControl {
 
   /** Forget backends that have left and whose last connection is over. Called now and then. */
   sweep(): void {
-    for (const backend of this.leaving) {
+    for (const [backend, endDrain] of this.leaving) {
       if (backend.active > 0) continue;
+      endDrain();
       this.leaving.delete(backend);
       this.deps.slots.free(backend.slot);
     }
@@ -121,8 +122,11 @@ export class ServiceControl {
     this.backends.clear();
   }
 
-  isLeaving(backend: Backend): boolean {
-    return this.leaving.has(backend);
+  /** Let go of a service that was never served: nothing drains and nobody needs to hear of it. */
+  discard(): void {
+    this.stop();
+    for (const backend of this.backends.values()) this.leaving.set(backend, () => {});
+    this.backends.clear();
   }
 
   get gone(): boolean {
@@ -173,8 +177,9 @@ export class ServiceControl {
 
   /** A backend that comes back while it drains is the one it was. */
   private revive(key: string): Backend | undefined {
-    for (const backend of this.leaving) {
+    for (const [backend, endDrain] of this.leaving) {
       if (backend.key !== key) continue;
+      endDrain();
       this.leaving.delete(backend);
       backend.setAdmin('ready', 'back in the configuration');
       return backend;
@@ -184,9 +189,8 @@ export class ServiceControl {
 
   private remove(backend: Backend): void {
     this.monitor.remove(backend);
-    this.leaving.add(backend);
     backend.setAdmin('drain', 'no longer in the configuration');
-    this.deps.onRemoved(backend, this);
+    this.leaving.set(backend, this.deps.onRemoved(backend));
   }
 
   /** `disabled` is a start value: only where the file changed it does a reload change the state. */

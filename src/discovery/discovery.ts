@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type Endpoint, formatAddress } from '../address.js';
+import { type Clock, systemClock } from '../clock.js';
 import type { BackendConfig } from '../config/schema.js';
-import { type Clock, systemClock } from '../health/clock.js';
 import type { Discovered, Found } from './entry.js';
 import { backendList } from './list.js';
 import type { NamedTarget } from './resolve.js';

@@ -1,5 +1,5 @@
+import type { Cancel, Clock } from '../clock.js';
 import { formatDuration } from '../duration.js';
-import type { Cancel, Clock } from '../health/clock.js';
 import type { Found } from './entry.js';
 import { type NamedTarget, resolveTarget } from './resolve.js';
 import { lookupReason, type Resolver } from './resolver.js';

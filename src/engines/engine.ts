@@ -12,8 +12,11 @@ export interface Engine {
   readonly timers: TimerWheel;
   /** Monotonic milliseconds. */
   now(): number;
-  /** Open a stream listener. Rejects with Lb4Error LB4_LISTEN naming the address and the reason. */
-  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver): Promise<Listener>;
+  /**
+   * Open a stream listener. Rejects with Lb4Error LB4_LISTEN naming the address and the reason. `inherited` is a descriptor
+   * that is bound to the address already.
+   */
+  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, inherited?: number): Promise<Listener>;
   /**
    * Connect to a backend. Exactly one of the observer's two methods is called, never before `dial` returned, unless
    * the dial was cancelled.
@@ -25,7 +28,7 @@ export interface Engine {
    */
   relay(client: StreamConn, upstream: StreamConn, observer: RelayObserver, track: boolean): Relay;
   /** Open a datagram listener. Rejects with Lb4Error LB4_LISTEN. */
-  listenUdp(bind: Bind, observer: DatagramObserver): Promise<DatagramListener>;
+  listenUdp(bind: Bind, observer: DatagramObserver, inherited?: number): Promise<DatagramListener>;
   /** A datagram socket connected to a backend. Errors (port unreachable, …) come through the observer. */
   dialUdp(endpoint: Endpoint, socket: SocketPlan, observer: UpstreamObserver): DatagramUpstream;
   /** Stop timers and release what the engine itself holds. Listeners and connections are closed by their owners. */
@@ -33,6 +36,8 @@ export interface Engine {
 }
 
 export interface Listener {
+  /** Its descriptor, where the engine knows it; -1 elsewhere. */
+  readonly fd: number;
   /** Where it listens, with the port that the system chose for port 0. */
   readonly address: Endpoint;
   /** Leave new connections waiting; those that are open go on. */
@@ -49,7 +54,7 @@ export interface ListenObserver {
   onAcceptTrouble(reason: string): void;
 }
 
-/** A stream socket before it is relayed. Until then the engine reads up to 64 KiB into `head`. */
+/** A stream socket before it is relayed. Until then an engine reads at most 64 KiB into `head`, and all that came before a FIN. */
 export interface StreamConn {
   /** The other end's address. */
   readonly peer: Peer;
@@ -59,6 +64,8 @@ export interface StreamConn {
   local(): Peer;
   /** Who is told about bytes, FIN and reset before the relay starts. */
   observe(observer: ConnObserver | undefined): void;
+  /** From here on read what comes into `head` and tell the observer. An engine may do so without being asked. */
+  readHead(): void;
   /** Drop the first `bytes` of `head`. */
   consume(bytes: number): void;
   /** Send ahead of everything that is relayed. */
@@ -95,6 +102,8 @@ export interface DialObserver {
 export type RelayEnd = 'client_closed' | 'backend_closed' | 'client_reset' | 'backend_reset';
 
 export interface Relay {
+  /** Begin. Everything that the observer hears comes after this was called. */
+  start(): void;
   /** Bytes from the client. */
   readonly bytesIn: number;
   /** Bytes to the client. */
@@ -115,6 +124,8 @@ export interface RelayObserver {
 }
 
 export interface DatagramListener {
+  /** Its descriptor, where the engine knows it; -1 elsewhere. */
+  readonly fd: number;
   /** 0 to 32767: tells the flows of two listeners apart. */
   readonly id: number;
   readonly address: Endpoint;
@@ -146,7 +157,11 @@ export interface DatagramUpstream {
   close(): void;
 }
 
+/** `dead`: the socket could not be opened and never will be. */
+export type UpstreamFailure = DialFailure & { readonly dead: boolean };
+
 export interface UpstreamObserver {
   onReply(data: Uint8Array, offset: number, length: number): void;
-  onUpstreamError(failure: DialFailure): void;
+  /** May be called before `dialUdp` has returned. */
+  onUpstreamError(failure: UpstreamFailure): void;
 }

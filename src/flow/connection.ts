@@ -96,8 +96,12 @@ export class Connection implements ConnObserver, DialObserver, RelayObserver, Ti
 
   start(): void {
     this.socket.observe(this);
-    if (this.owner.expectsHeader(this.socket.peer)) this.timer(HEADER_TIMEOUT_MS);
-    else this.admit();
+    if (!this.owner.expectsHeader(this.socket.peer)) {
+      this.admit();
+      return;
+    }
+    this.timer(HEADER_TIMEOUT_MS);
+    this.socket.readHead();
   }
 
   /** Turned away at the door: the service has as many connections as it may. */
@@ -185,6 +189,7 @@ export class Connection implements ConnObserver, DialObserver, RelayObserver, Ti
     this.socket.observe(undefined);
     const { idle, halfClosed } = owner.plan.timeouts;
     this.relay = engine.relay(this.socket, upstream, this, idle > 0);
+    this.relay.start();
     if (this.isOver) return;
     if (idle > 0) this.timer(idle);
     else if (this.halfClosedAt > 0 && halfClosed > 0) this.timer(halfClosed);

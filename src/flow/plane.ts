@@ -3,12 +3,15 @@ import type { DatagramListener, Engine, Listener } from '../engines/engine.js';
 import { Picker } from '../pool/picker.js';
 import type { Plan, ServicePlan } from '../pool/plan.js';
 import { PROCESS_SLOT, type SharedTable, type Totals } from '../pool/table.js';
+import { Alarm } from './alarm.js';
 import type { StrategyLoader } from './loader.js';
 import { type Endable, Pacer } from './pacer.js';
 import type { CloseReason } from './reasons.js';
 import type { PlaneSink } from './sink.js';
 import { TcpService } from './tcp-service.js';
 import { UdpService } from './udp-service.js';
+
+const ROOM_POLL_MS = 50;
 
 type Service = TcpService | UdpService;
 
@@ -29,6 +32,15 @@ interface Open {
   readonly key: string;
   readonly protocol: 'tcp' | 'udp';
   readonly listener: Listener | DatagramListener;
+}
+
+/** An address that is bound already: by another thread, or before this one took over. */
+export interface Inherited {
+  readonly key: string;
+  /** The port that it has; 0 for a unix socket. */
+  readonly port: number;
+  /** A descriptor to listen with; absent where the address is to be bound once more. */
+  readonly fd?: number;
 }
 
 /** Where a service listens. */
@@ -53,6 +65,10 @@ export class DataPlane {
   private listeners = new Map<string, Open>();
   private maxConnections = 0;
   private paused = false;
+  private readonly roomWatch = new Alarm(() => {
+    this.checkRoom();
+    if (this.paused) this.watchRoom();
+  });
 
   constructor(
     engine: Engine,
@@ -72,10 +88,10 @@ export class DataPlane {
    * Load the strategies and open the addresses that a plan needs and that are not there yet. Changes nothing that runs;
    * rejects with an Lb4Error that says what failed. Must be followed by `commit` or `abandon`.
    */
-  async prepare(plan: Plan): Promise<Prepared> {
+  async prepare(plan: Plan, inherited: readonly Inherited[] = []): Promise<Prepared> {
     const services = new Map<number, Served>();
     for (const service of plan.services) services.set(service.slot, await this.load(service));
-    return { services, opened: await this.openListeners(plan, services) };
+    return { services, opened: await this.openListeners(plan, services, inherited) };
   }
 
   /**
@@ -91,6 +107,15 @@ export class DataPlane {
     this.services = services;
     await this.switchListeners(plan, opened);
     return this.listening(plan);
+  }
+
+  /** What `prepare` opened, for those who share it. */
+  bound({ opened }: Prepared): Required<Inherited>[] {
+    return [...opened.values()].map(({ key, listener: { address, fd } }) => ({
+      key,
+      port: address.kind === 'ip' ? address.port : 0,
+      fd,
+    }));
   }
 
   /** Close what was opened for a plan that is not to be served. */
@@ -155,6 +180,7 @@ export class DataPlane {
     if (full === this.paused) return;
     this.paused = full;
     if (full) {
+      this.watchRoom();
       this.sink.trouble(`max_connections (${this.maxConnections}) reached: new connections wait`);
     }
     for (const { protocol, listener } of this.listeners.values()) {
@@ -217,7 +243,11 @@ export class DataPlane {
   }
 
   /** Open the addresses that are not open yet. Clients that come before the commit wait for it. */
-  private async openListeners(plan: Plan, services: ReadonlyMap<number, Served>): Promise<Map<string, Open>> {
+  private async openListeners(
+    plan: Plan,
+    services: ReadonlyMap<number, Served>,
+    inherited: readonly Inherited[],
+  ): Promise<Map<string, Open>> {
     const opened = new Map<string, Open>();
     try {
       for (const service of plan.services) {
@@ -225,12 +255,14 @@ export class DataPlane {
           const key = listenKey(service, formatAddress(bind));
           if (this.listeners.has(key) || opened.has(key)) continue;
           const target = services.get(service.slot)!.service;
+          const known = inherited.find(one => one.key === key);
+          const at = known !== undefined && bind.kind !== 'unix' ? { ...bind, port: known.port } : bind;
           let listener: Listener | DatagramListener;
           if (target instanceof TcpService) {
-            listener = await this.engine.listen(bind, service.socket, target);
+            listener = await this.engine.listen(at, service.socket, target, known?.fd);
             listener.pause();
           } else {
-            listener = await this.engine.listenUdp(bind, target);
+            listener = await this.engine.listenUdp(at, target, known?.fd);
           }
           opened.set(key, { key, protocol: service.protocol, listener });
         }
@@ -259,6 +291,11 @@ export class DataPlane {
     await Promise.all(unwanted.map(({ listener }) => listener.close()));
     for (const { listener } of opened.values()) if (!this.paused && 'resume' in listener) listener.resume();
     this.checkRoom();
+  }
+
+  /** Look again now and then: another thread's connections make room too. */
+  private watchRoom(): void {
+    this.engine.timers.schedule(this.roomWatch, ROOM_POLL_MS, this.engine.now());
   }
 
   private retire(service: Service): void {

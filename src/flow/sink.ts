@@ -5,7 +5,8 @@ import type { CloseReason } from './reasons.js';
 export interface Finished {
   readonly serviceSlot: number;
   readonly service: string;
-  readonly client: Peer;
+  /** The client's address; text once it has crossed from a thread. */
+  readonly client: Peer | string;
   /** Slot and id of the backend that served it, or the last one tried; -1 and '' when none was picked. */
   readonly backendSlot: number;
   readonly backend: string;

@@ -3,7 +3,7 @@ import type {
   DatagramListener,
   DatagramPeer,
   DatagramUpstream,
-  DialFailure,
+  UpstreamFailure,
   UpstreamObserver,
 } from '../engines/engine.js';
 import { sampleLatency } from '../pool/latency.js';
@@ -24,7 +24,7 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
   candidate: PoolCandidate;
   /** Its client's connections are counted. */
   readonly counted: boolean;
-  /** The backend's port was unreachable: the next datagram goes elsewhere. */
+  /** The backend's port was unreachable, or there was no socket to be had: the next datagram tries again, elsewhere if it can. */
   broken = false;
 
   bytesIn = 0;
@@ -116,11 +116,13 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
     owner.replied(this, now);
   }
 
-  onUpstreamError(failure: DialFailure): void {
+  onUpstreamError(failure: UpstreamFailure): void {
     const { plane, plan } = this.owner;
     if (this.over) return;
     if (failure.local) {
       plane.sink.trouble(`flow to ${this.backend}: ${failure.reason}`);
+      // There may be descriptors again when the client sends its next datagram.
+      if (failure.dead) this.broken = true;
       return;
     }
     const { slot } = this.candidate;

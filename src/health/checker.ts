@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from './clock.js';
+import type { Cancel, Clock } from '../clock.js';
 import { type Probe, ProbeError } from './probes/probe.js';
 
 /** What one probe found. */

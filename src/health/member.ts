@@ -1,7 +1,7 @@
+import type { Cancel, Clock } from '../clock.js';
 import { formatDuration } from '../duration.js';
 import type { Backend } from '../pool/backend.js';
 import { Checker, type CheckResult } from './checker.js';
-import type { Cancel, Clock } from './clock.js';
 import { CHECKING, DOWN, type Health, step, UP } from './hysteresis.js';
 import type { Probe } from './probes/probe.js';
 import type { HealthSettings } from './settings.js';

@@ -1,6 +1,6 @@
+import { type Clock, systemClock } from '../clock.js';
 import type { Backend } from '../pool/backend.js';
 import type { CheckResult } from './checker.js';
-import { type Clock, systemClock } from './clock.js';
 import { Member, type MemberContext } from './member.js';
 import { inPanic } from './panic.js';
 import { createProbe, type ProbeContext } from './probes/index.js';

@@ -1,4 +1,4 @@
-import type { Cancel, Clock } from './clock.js';
+import type { Cancel, Clock } from '../clock.js';
 
 /** Steps from nothing to the full weight; each makes the pickers rebuild, so there are few. */
 export const RAMP_STEPS = 20;

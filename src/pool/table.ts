@@ -35,6 +35,8 @@ export interface TableBuffers {
   readonly ints: SharedArrayBuffer;
   readonly floats: SharedArrayBuffer;
   readonly totals: readonly SharedArrayBuffer[];
+  /** What each thread has added to `active`. */
+  readonly shares: readonly SharedArrayBuffer[];
 }
 
 const INT_FIELDS = 5;
@@ -59,8 +61,12 @@ export class SharedTable {
   /** When `latency` was last updated, monotonic ms. */
   readonly latencyAt: Float64Array;
 
-  constructor(buffers: TableBuffers) {
+  private readonly share: Int32Array;
+
+  /** The table as thread `index` sees it. */
+  constructor(buffers: TableBuffers, index = 0) {
     this.buffers = buffers;
+    this.share = new Int32Array(buffers.shares[index]!);
     const ints = (field: number) => new Int32Array(buffers.ints, field * MAX_SLOTS * 4, MAX_SLOTS);
     const floats = (field: number) => new Float64Array(buffers.floats, field * MAX_SLOTS * 8, MAX_SLOTS);
     this.active = ints(0);
@@ -79,6 +85,7 @@ export class SharedTable {
       ints: new SharedArrayBuffer(INT_FIELDS * MAX_SLOTS * 4),
       floats: new SharedArrayBuffer(FLOAT_FIELDS * MAX_SLOTS * 8),
       totals: Array.from({ length: threads }, () => new SharedArrayBuffer(TOTALS.length * MAX_SLOTS * 8)),
+      shares: Array.from({ length: threads }, () => new SharedArrayBuffer(MAX_SLOTS * 4)),
     });
   }
 
@@ -125,18 +132,35 @@ export class SharedTable {
    */
   tryAcquire(slot: number, limit: number): boolean {
     const before = Atomics.add(this.active, slot, 1);
-    if (limit === 0 || before < limit) return true;
+    if (limit === 0 || before < limit) {
+      this.share[slot]!++;
+      return true;
+    }
     Atomics.sub(this.active, slot, 1);
     return false;
   }
 
   /** Take one place whatever the limit; how many were taken before. */
   acquire(slot: number): number {
+    this.share[slot]!++;
     return Atomics.add(this.active, slot, 1);
   }
 
   release(slot: number): void {
+    this.share[slot]!--;
     Atomics.sub(this.active, slot, 1);
+  }
+
+  /** A thread has died: what it had is gone. How many connections that were. */
+  writeOff(index: number): number {
+    const share = new Int32Array(this.buffers.shares[index]!);
+    const lost = share[PROCESS_SLOT]!;
+    for (let slot = 0; slot < MAX_SLOTS; slot++) {
+      if (share[slot] === 0) continue;
+      Atomics.sub(this.active, slot, share[slot]!);
+      share[slot] = 0;
+    }
+    return lost;
   }
 }
 

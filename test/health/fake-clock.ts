@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Cancel, Clock } from '../../src/health/clock.js';
+import type { Cancel, Clock } from '../../src/clock.js';
 
 interface Timer {
   readonly at: number;

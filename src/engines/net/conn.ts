@@ -33,7 +33,7 @@ export class NetConn implements StreamConn {
   leaving = false;
   private observer: ConnObserver | undefined = undefined;
 
-  /** `reading`: read at once (clients), or only when the relay starts (upstreams). */
+  /** `reading`: read at once (clients), or through `upstreamRead` and only when the relay starts (upstreams). */
   constructor(socket: Socket, peer: Peer, reading: boolean) {
     this.socket = socket as ConnSocket;
     this.socket[kConn] = this;
@@ -52,6 +52,9 @@ export class NetConn implements StreamConn {
   observe(observer: ConnObserver | undefined): void {
     this.observer = observer;
   }
+
+  /** A client is read from the start, as Node tells of FIN and reset to readers only. */
+  readHead(): void {}
 
   consume(bytes: number): void {
     this.head = this.head.subarray(bytes);
@@ -76,9 +79,12 @@ export class NetConn implements StreamConn {
   reset(): void {
     this.observer = undefined;
     if (this.closed) return;
+    const { socket } = this;
     // Only TCP knows RST; a unix socket is closed, which its reader sees as the end.
-    if (this.socket.remotePort !== undefined) this.socket.resetAndDestroy();
-    else this.socket.destroy();
+    if (socket.remotePort === undefined) socket.destroy();
+    // While its FIN is on the way (one turn) libuv refuses the reset, and Node then loses the descriptor for good.
+    else if (isShuttingDown(socket)) socket.once('finish', () => socket.resetAndDestroy());
+    else socket.resetAndDestroy();
   }
 
   /** Take the bytes that came ahead. */
@@ -89,7 +95,6 @@ export class NetConn implements StreamConn {
   }
 
   startReading(): void {
-    if (this.socket.listenerCount('data') === 0) this.socket.on('data', onData);
     this.socket.on('drain', onDrain);
     if (this.other!.socket.writableLength > 0) this.socket.pause();
     else this.socket.resume();
@@ -102,7 +107,6 @@ export class NetConn implements StreamConn {
   }
 
   onFin(): void {
-    this.finished = true;
     if (this.relay === undefined) this.observer?.onFin();
     else this.relay.onFin(this);
   }
@@ -111,6 +115,14 @@ export class NetConn implements StreamConn {
     if (this.relay === undefined) this.observer?.onBroken();
     else this.relay.onBroken(this);
   }
+}
+
+function isShuttingDown({ writableEnded, writableFinished, writableLength, destroyed }: Socket): boolean {
+  return writableEnded && !writableFinished && writableLength === 0 && !destroyed;
+}
+
+export function connOf(socket: Socket): NetConn {
+  return (socket as ConnSocket)[kConn];
 }
 
 function onData(this: Socket, chunk: Buffer): void {
@@ -124,8 +136,24 @@ function onDrain(this: Socket): void {
   if (!other.closed && !other.leaving) other.socket.resume();
 }
 
+/**
+ * libuv reports a reset right behind the last bytes as FIN, and what was cut off would look complete. On a connection that
+ * was reset a write fails, even of nothing; then 'error' follows. A unix socket knows no reset and its writes fail after FIN.
+ */
 function onEnd(this: Socket): void {
-  (this as ConnSocket)[kConn].onFin();
+  const conn = (this as ConnSocket)[kConn];
+  conn.finished = true;
+  if (this.writableEnded || conn.peer.family === 0) conn.onFin();
+  else if (this.writableLength === 0) {
+    this.write(EMPTY, error => {
+      if (!error) conn.onFin();
+    });
+  } else {
+    // A write that waits for room fails by itself, in this turn, and FIN must not wait for it.
+    setImmediate(() => {
+      if (!this.destroyed) conn.onFin();
+    });
+  }
 }
 
 function onError(this: Socket): void {

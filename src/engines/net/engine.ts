@@ -1,5 +1,5 @@
-import { performance } from 'node:perf_hooks';
 import type { Bind, Endpoint } from '../../address.js';
+import { monotonic } from '../../monotonic.js';
 import type { SocketPlan } from '../../pool/plan.js';
 import { type TimerNode, TimerWheel } from '../../timer-wheel.js';
 import type {
@@ -41,7 +41,7 @@ class DrivenWheel extends TimerWheel {
   }
 
   private turn(): void {
-    this.advance(performance.now());
+    this.advance(monotonic());
     if (this.size === 0) this.stop();
   }
 }
@@ -49,7 +49,7 @@ class DrivenWheel extends TimerWheel {
 /** The portable data plane: node:net and node:dgram sockets in one thread. */
 export class NetEngine implements Engine {
   readonly name = 'net';
-  readonly timers = new DrivenWheel(performance.now(), TICK_MS);
+  readonly timers = new DrivenWheel(monotonic(), TICK_MS);
   private readonly resets: ResetQueue;
   private readonly maxParked: number;
 
@@ -59,7 +59,7 @@ export class NetEngine implements Engine {
     this.resets = new ResetQueue(this.now);
   }
 
-  readonly now = (): number => performance.now();
+  readonly now = (): number => monotonic();
 
   listen(bind: Bind, socket: SocketPlan, observer: ListenObserver): Promise<Listener> {
     return NetListener.open(bind, socket, observer, this.maxParked);

@@ -14,6 +14,7 @@ import { NetConn, WATER_MARK } from './conn.js';
 export const MAX_PARKED = 1024;
 
 export class NetListener implements Listener {
+  readonly fd = -1;
   readonly address: Endpoint;
   observer: ListenObserver;
   private readonly server: Server;

@@ -35,6 +35,10 @@ export class NetRelay implements Relay {
     client.relay = upstream.relay = this;
     client.other = upstream;
     upstream.other = client;
+  }
+
+  start(): void {
+    const { client, upstream } = this;
     const head = client.takeHead();
     if (head.length > 0) this.forward(client, head);
     upstream.startReading();
@@ -62,7 +66,9 @@ export class NetRelay implements Relay {
     this.end ??= from === this.client ? 'client_closed' : 'backend_closed';
     const to = from.other!;
     if (this.aborted || to.closed || to.leaving) return;
-    to.socket.end();
+    // Closing sends the FIN as well: a shutdown of its own is for an end that still has something to say.
+    if (to.finished && to.socket.writableLength === 0) to.socket.destroy();
+    else to.socket.end();
     if (!to.finished) this.observer.onHalfClosed();
   }
 

@@ -1,6 +1,5 @@
-import { readFile } from 'node:fs/promises';
-import { Peer } from '../../address.js';
 import type { NetConn } from './conn.js';
+import { kernelHex, readSendQueues, type SendQueues } from './send-queues.js';
 
 /** How often the kernel's send queues are looked at while someone waits. */
 const INTERVAL_MS = 10;
@@ -73,21 +72,22 @@ export class ResetQueue {
     }, delay);
   }
 
-  /** One look at everybody who waits; how many ms it took. */
+  /** One look at everybody who waits; how many ms it cost. */
   private async sweep(): Promise<number> {
-    const start = this.now();
     this.deaf = this.deaf.filter(entry => this.hears(entry));
-    if (this.leaving.length > 0) {
-      const queues = await readSendQueues();
-      const now = this.now();
-      this.leaving = this.leaving.filter(({ conn, since }) => {
-        if (conn.closed) return false;
-        if (now - since < PATIENCE_MS && !delivered(conn, queues, now - since)) return true;
-        conn.reset();
-        return false;
-      });
-    }
-    return this.now() - start;
+    if (this.leaving.length === 0) return 0;
+    const start = this.now();
+    const { queues, cost } = await readSendQueues(this.now);
+    const now = this.now();
+    this.leaving = this.leaving.filter(({ conn, since }) => {
+      if (conn.closed) return false;
+      // Whoever came during the look may have been passed before its last bytes were written.
+      if (since >= start) return true;
+      if (now - since < PATIENCE_MS && !delivered(conn, queues, now - since)) return true;
+      conn.reset();
+      return false;
+    });
+    return cost;
   }
 
   /** True while there may be bytes to read. A reset connection gets no new ones, so one quiet look means empty. */
@@ -105,41 +105,11 @@ export class ResetQueue {
   }
 }
 
-/** `local remote` in the kernel's hexadecimal → bytes not acknowledged; undefined where the kernel does not tell. */
-type SendQueues = ReadonlyMap<string, number> | undefined;
-
-async function readSendQueues(): Promise<SendQueues> {
-  const queues = new Map<string, number>();
-  let files = 0;
-  for (const file of ['/proc/net/tcp', '/proc/net/tcp6']) {
-    const text = await readFile(file, 'latin1').catch(() => '');
-    if (text !== '') files++;
-    for (const line of text.split('\n')) {
-      const [, local, remote, , queue] = line.trimStart().split(/\s+/, 5);
-      if (queue !== undefined) queues.set(`${local} ${remote}`, Number.parseInt(queue, 16));
-    }
-  }
-  return files === 0 ? undefined : queues;
-}
-
-function delivered(conn: NetConn, queues: SendQueues, waited: number): boolean {
+function delivered(conn: NetConn, queues: SendQueues['queues'], waited: number): boolean {
   if (conn.socket.writableLength > 0) return false;
   if (queues === undefined) return waited >= BLIND_MS;
   const { localAddress, localPort, remoteAddress, remotePort } = conn.socket;
   if (localAddress === undefined || remoteAddress === undefined) return true;
   const key = `${kernelHex(localAddress, localPort!)} ${kernelHex(remoteAddress, remotePort!)}`;
   return (queues.get(key) ?? 0) === 0;
-}
-
-/** An address as /proc/net/tcp prints it: each 32-bit word in the machine's (little-endian) byte order. */
-function kernelHex(address: string, port: number): string {
-  const peer = new Peer().setText(address, port);
-  const mapped = peer.family === 4 && address.includes(':');
-  const words = peer.family === 4 ? [peer.a3] : [peer.a0, peer.a1, peer.a2, peer.a3];
-  if (mapped) words.unshift(0, 0, 0xffff);
-  const bytes = Buffer.alloc(words.length * 4);
-  words.forEach((word, i) => {
-    bytes.writeUInt32LE(word, i * 4);
-  });
-  return `${bytes.toString('hex').toUpperCase()}:${port.toString(16).toUpperCase().padStart(4, '0')}`;
 }

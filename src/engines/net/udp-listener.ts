@@ -15,14 +15,18 @@ let nextId = 0;
  */
 export class NetDatagramListener implements DatagramListener {
   readonly id = nextId++ & 0x7fff;
+  readonly fd = -1;
   readonly address: Endpoint;
   observer: DatagramObserver;
   private readonly sockets: Socket[];
+  /** Which of them speak IPv6; asking a socket is a system call. */
+  private readonly v6: boolean[];
   private readonly from: DatagramPeer = { peer: new Peer(), local: 0 };
   private closed = false;
 
   private constructor(sockets: Socket[], address: Endpoint, observer: DatagramObserver) {
     this.sockets = sockets;
+    this.v6 = sockets.map(socket => socket.address().family === 'IPv6');
     this.address = address;
     this.observer = observer;
     sockets.forEach((socket, local) => {
@@ -55,17 +59,11 @@ export class NetDatagramListener implements DatagramListener {
 
   send(data: Uint8Array, offset: number, length: number, to: DatagramPeer): void {
     if (this.closed) return;
-    const socket = this.sockets[to.local] ?? this.sockets[0]!;
-    const v6 = socket.address().family === 'IPv6';
-    const { peer } = to;
-    socket.send(
-      data,
-      offset,
-      length,
-      peer.port,
-      peer.family === 4 && v6 ? `::ffff:${peer.address}` : peer.address,
-      ignore,
-    );
+    const { peer, local } = to;
+    const at = local < this.sockets.length ? local : 0;
+    const host = peer.family === 4 && this.v6[at] ? `::ffff:${peer.address}` : peer.address;
+    // No callback: it would cost a tick for each answer, and without one a failed send is dropped just the same.
+    this.sockets[at]!.send(data, offset, length, peer.port, host);
   }
 
   async close(): Promise<void> {

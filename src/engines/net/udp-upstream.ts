@@ -64,7 +64,8 @@ export class NetDatagramUpstream implements DatagramUpstream {
 
   private failed(error: Error): void {
     if (this.closed) return;
-    this.observer.onUpstreamError({ reason: icmpReason(error), local: isLocalTrouble(error) });
+    const dead = this.early !== undefined;
+    this.observer.onUpstreamError({ reason: icmpReason(error), local: isLocalTrouble(error), dead });
   }
 }
 

@@ -1,0 +1,149 @@
+import { STRATEGY_NAMES } from '../../strategies/index.js';
+
+/** A flag of `lb4 run`. Values are read by values.ts; yargs only takes the words apart. */
+export interface Flag {
+  readonly name: string;
+  readonly alias?: string;
+  /** `list` may come more than once. */
+  readonly kind: 'text' | 'list' | 'number' | 'switch';
+  readonly describe: string;
+  /** Words after `lb4 -l 5432 -t a,b`, or the whole line where they begin with a flag of their own set. */
+  readonly example: string;
+}
+
+export const FLAGS: readonly Flag[] = [
+  {
+    name: 'listen',
+    alias: 'l',
+    kind: 'list',
+    describe:
+      'Listen on [HOST:]PORT, [v6]:PORT or unix:/path; repeatable. A bare port listens on every address',
+    example: '--listen 5432 --listen [::1]:5433 --to a:5432,b:5432',
+  },
+  {
+    name: 'to',
+    alias: 't',
+    kind: 'list',
+    describe: 'Backends: host[:port][*weight][+backup], …; repeatable. The port defaults to the listen port',
+    example: '-l 6379 --to r1*3,r2,r3+backup',
+  },
+  {
+    name: 'strategy',
+    alias: 's',
+    kind: 'text',
+    describe: `How a backend is picked [default: least-connections]: ${STRATEGY_NAMES.join(', ')} or ./path.js`,
+    example: '--strategy ip-hash',
+  },
+  { name: 'udp', kind: 'switch', describe: 'UDP instead of TCP', example: '--udp' },
+  {
+    name: 'config',
+    alias: 'c',
+    kind: 'text',
+    describe: 'TOML file; it stands alone, without the flags above and below',
+    example: '--config lb4.toml',
+  },
+  {
+    name: 'engine',
+    kind: 'text',
+    describe: 'Data plane: auto, epoll or net [default: auto]',
+    example: '--engine net',
+  },
+  {
+    name: 'threads',
+    kind: 'number',
+    describe: 'Data-plane threads; 0 = one per CPU [default: 0]',
+    example: '--threads 1',
+  },
+  {
+    name: 'admin',
+    kind: 'text',
+    describe: 'Admin interface: unix, unix:/path, HOST:PORT or off [default: unix]',
+    example: '--admin 127.0.0.1:9090',
+  },
+  { name: 'name', kind: 'text', describe: 'Name of this instance [default: lb4]', example: '--name edge' },
+  {
+    name: 'send-proxy',
+    kind: 'text',
+    describe: 'Send a PROXY protocol header to backends: v1 or v2',
+    example: '--send-proxy v2',
+  },
+  {
+    name: 'accept-proxy',
+    kind: 'switch',
+    describe: 'Expect a PROXY protocol header from clients',
+    example: '--accept-proxy',
+  },
+  {
+    name: 'connect-timeout',
+    kind: 'text',
+    describe: 'One attempt to connect to a backend [default: 5s]',
+    example: '--connect-timeout 500ms',
+  },
+  {
+    name: 'idle-timeout',
+    kind: 'text',
+    describe: 'Close when no bytes move either way; 0 = never [default: 0, UDP 60s]',
+    example: '--idle-timeout 1h',
+  },
+  {
+    name: 'drain-timeout',
+    kind: 'text',
+    describe: 'How long connections may finish at shutdown; 0 = as long as they like [default: 30s]',
+    example: '--drain-timeout 2m',
+  },
+  {
+    name: 'check-interval',
+    kind: 'text',
+    describe: 'Between two health checks of a backend [default: 2s]',
+    example: '--check-interval 1s',
+  },
+  {
+    name: 'check-timeout',
+    kind: 'text',
+    describe: 'A health check that takes longer has failed [default: 1s]',
+    example: '--check-timeout 300ms',
+  },
+  {
+    name: 'fall',
+    kind: 'number',
+    describe: 'Failed checks in a row that mark a backend down [default: 3]',
+    example: '--fall 2',
+  },
+  {
+    name: 'rise',
+    kind: 'number',
+    describe: 'Good checks in a row that mark it up again [default: 2]',
+    example: '--rise 1',
+  },
+  { name: 'no-check', kind: 'switch', describe: 'No active health checks', example: '--no-check' },
+  {
+    name: 'max-connections',
+    kind: 'number',
+    describe: 'Most connections of this process; 0 = derived from the descriptor limit [default: 0]',
+    example: '--max-connections 10000',
+  },
+  {
+    name: 'log-level',
+    kind: 'text',
+    describe: 'trace, debug, info, warn, error or silent [default: info]',
+    example: '--log-level debug',
+  },
+  {
+    name: 'log-format',
+    kind: 'text',
+    describe: 'auto, pretty or json [default: auto]',
+    example: '--log-format json',
+  },
+  {
+    name: 'print-config',
+    kind: 'switch',
+    describe: 'Print the TOML equivalent of these flags and exit',
+    example: '--print-config',
+  },
+];
+
+/** The whole line of a flag's example. */
+export function exampleLine({ name, example }: Flag): string {
+  const whole = name === 'config' || /(^| )(-l|--listen) /.test(example);
+  return whole ? `lb4 ${example}` : `lb4 -l 5432 -t a,b ${example}`;
+}

@@ -1,0 +1,196 @@
+import { readFileSync } from 'node:fs';
+import { type Endpoint, isLoopback, Peer } from '../../address.js';
+import type { SocketPlan } from '../../pool/plan.js';
+import { describeSystemError, isLocalTrouble } from '../../system-error.js';
+import { type TimerNode, UNSCHEDULED } from '../../timer-wheel.js';
+import type { Dial, DialObserver } from '../engine.js';
+import { EpollConn, STREAM_EVENTS } from './conn.js';
+import {
+  bindSocket,
+  connect,
+  E,
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLRDHUP,
+  errno,
+  getsockopt,
+  IP_BIND_ADDRESS_NO_PORT,
+  IPPROTO_IP,
+  SO_ERROR,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  socket,
+  systemError,
+} from './libc.js';
+import type { Loop, Pollable } from './loop.js';
+import { setOption, setStreamOptions } from './options.js';
+import { type PackedEndpoint, packEndpoint } from './sockaddr.js';
+
+/** A unix listener whose queue is full says EAGAIN; it is asked again after this. */
+const UNIX_RETRY_MS = 10;
+/** Endpoints are packed once; the objects live as long as the plan that they came with. */
+const packed = new WeakMap<Endpoint, Prepared>();
+
+interface Prepared extends PackedEndpoint {
+  /** A dial to a free loopback port may get that very port as its own. */
+  readonly mayMeetItself: boolean;
+}
+
+function prepare(endpoint: Endpoint): Prepared {
+  let found = packed.get(endpoint);
+  if (found === undefined) {
+    const mayMeetItself = endpoint.kind === 'ip' && isLoopback(endpoint.host) && isEphemeral(endpoint.port);
+    found = { ...packEndpoint(endpoint), mayMeetItself };
+    packed.set(endpoint, found);
+  }
+  return found;
+}
+
+const ephemeral = readPortRange();
+
+function readPortRange(): readonly [number, number] {
+  try {
+    const [low, high] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').trim().split(/\s+/);
+    return [Number(low), Number(high)];
+  } catch {
+    return [1024, 65535];
+  }
+}
+
+function isEphemeral(port: number): boolean {
+  return port >= ephemeral[0] && port <= ephemeral[1];
+}
+
+/** One attempt to connect, without blocking. */
+export class EpollDial implements Dial, Pollable, TimerNode {
+  timerPrev: TimerNode | null = null;
+  timerNext: TimerNode | null = null;
+  timerDeadline = 0;
+  timerSlot = UNSCHEDULED;
+
+  private readonly loop: Loop;
+  private readonly endpoint: Endpoint;
+  private readonly observer: DialObserver;
+  private fd: number;
+  /** An error to be told in the next turn: never from within `dial`. */
+  private failure = 0;
+  private over = false;
+
+  constructor(loop: Loop, endpoint: Endpoint, options: SocketPlan, observer: DialObserver) {
+    this.loop = loop;
+    this.endpoint = endpoint;
+    this.observer = observer;
+    const { family } = prepare(endpoint);
+    this.fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (this.fd < 0) {
+      this.fail(errno());
+      return;
+    }
+    loop.opened(this.fd);
+    if (endpoint.kind === 'ip') setStreamOptions(loop.slab, this.fd, options);
+    if (options.source !== '' && endpoint.kind === 'ip' && !this.bindSource(options.source)) return;
+    this.connect();
+  }
+
+  cancel(): void {
+    if (this.over) return;
+    this.over = true;
+    this.loop.timers.cancel(this);
+    this.closeFd();
+  }
+
+  onTimer(): void {
+    this.connect();
+  }
+
+  /** A failure that was known at once. */
+  onAgain(): void {
+    if (this.over) return;
+    this.over = true;
+    this.closeFd();
+    const error = systemError(this.failure);
+    this.observer.onDialFailed({ reason: describeSystemError(error), local: isLocalTrouble(error) });
+  }
+
+  onEvents(events: number): void {
+    if (this.over) return;
+    const { slab } = this.loop;
+    if ((events & (EPOLLERR | EPOLLHUP)) !== 0) {
+      slab.data.setInt32(slab.lengthAt, 4, true);
+      getsockopt(this.fd, SOL_SOCKET, SO_ERROR, slab.pair, slab.length);
+      const error = slab.pairWords[0]!;
+      if (error !== 0) {
+        this.failure = error;
+        this.onAgain();
+        return;
+      }
+    }
+    if ((events & EPOLLOUT) === 0) return;
+    this.over = true;
+    const { endpoint, fd, loop } = this;
+    const peer = new Peer();
+    if (endpoint.kind === 'ip') peer.setText(endpoint.host, endpoint.port);
+    const conn = new EpollConn(loop, fd, peer, endpoint.kind === 'unix');
+    if (this.metItself(conn)) {
+      loop.close(fd);
+      this.observer.onDialFailed({ reason: 'connection refused', local: false });
+      return;
+    }
+    loop.handOver(fd, conn);
+    conn.readable = (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) !== 0;
+    conn.hangup = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) !== 0;
+    this.observer.onDialled(conn);
+  }
+
+  onFault(): void {
+    this.cancel();
+  }
+
+  private connect(): void {
+    const { bytes } = prepare(this.endpoint);
+    if (connect(this.fd, bytes, bytes.length) < 0) {
+      const error = errno();
+      if (error === E.EAGAIN && this.endpoint.kind === 'unix') {
+        this.loop.timers.schedule(this, UNIX_RETRY_MS, this.loop.time);
+        return;
+      }
+      if (error !== E.EINPROGRESS) {
+        this.fail(error);
+        return;
+      }
+    }
+    this.loop.add(this.fd, this, STREAM_EVENTS);
+  }
+
+  private bindSource(source: string): boolean {
+    const { bytes } = packEndpoint({ kind: 'ip', host: source, port: 0 });
+    // The port is chosen at connect, by the whole four-tuple: more than 28,000 connections fit.
+    setOption(this.loop.slab, this.fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
+    if (bindSocket(this.fd, bytes, bytes.length) === 0) return true;
+    this.fail(errno());
+    return false;
+  }
+
+  /** A dial to a free loopback port can meet itself (simultaneous open); that is nobody listening. */
+  private metItself(conn: EpollConn): boolean {
+    if (!prepare(this.endpoint).mayMeetItself) return false;
+    const local = conn.local();
+    const { peer } = conn;
+    return local.port === peer.port && local.a3 === peer.a3 && local.a0 === peer.a0;
+  }
+
+  private fail(error: number): void {
+    this.failure = error;
+    this.loop.again(this);
+  }
+
+  private closeFd(): void {
+    if (this.fd < 0) return;
+    this.loop.close(this.fd);
+    this.fd = -1;
+  }
+}

@@ -1,0 +1,144 @@
+import { unlinkSync } from 'node:fs';
+import { type Bind, type Endpoint, formatAddress, Peer } from '../../address.js';
+import { Lb4Error } from '../../errors.js';
+import type { SocketPlan } from '../../pool/plan.js';
+import { describeSystemError } from '../../system-error.js';
+import { type TimerNode, UNSCHEDULED } from '../../timer-wheel.js';
+import type { Listener, ListenObserver } from '../engine.js';
+import { type BindOptions, type Bound, openBound } from './bind.js';
+import { EpollConn, STREAM_EVENTS } from './conn.js';
+import {
+  accept4,
+  E,
+  EPOLLIN,
+  errno,
+  listen,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  systemError,
+} from './libc.js';
+import type { Loop, Pollable } from './loop.js';
+import { setStreamOptions } from './options.js';
+import { readSockaddr } from './sockaddr.js';
+
+/** Connections taken in one go; the rest waits for the next turn, in the kernel's queue. */
+const ACCEPT_BUDGET = 64;
+/** How long accepting rests when descriptors have run out. */
+const REST_MS = 100;
+
+/** A stream listener; whoever is not accepted waits in the kernel's queue. */
+export class EpollListener implements Listener, Pollable, TimerNode {
+  timerPrev: TimerNode | null = null;
+  timerNext: TimerNode | null = null;
+  timerDeadline = 0;
+  timerSlot = UNSCHEDULED;
+
+  readonly address: Endpoint;
+  observer: ListenObserver;
+  private readonly loop: Loop;
+  readonly fd: number;
+  private readonly unix: boolean;
+  private paused = false;
+  private polling = false;
+  private closed = false;
+
+  private constructor(loop: Loop, bound: Bound, observer: ListenObserver) {
+    this.loop = loop;
+    this.fd = bound.fd;
+    this.address = bound.address;
+    this.unix = bound.address.kind === 'unix';
+    this.observer = observer;
+    this.poll(true);
+  }
+
+  /** Throws Lb4Error LB4_LISTEN. */
+  static open(
+    loop: Loop,
+    bind: Bind,
+    socket: SocketPlan,
+    observer: ListenObserver,
+    options: BindOptions,
+  ): EpollListener {
+    const bound = openBound(loop, bind, SOCK_STREAM, options);
+    if (bound.address.kind === 'ip') setStreamOptions(loop.slab, bound.fd, socket);
+    if (listen(bound.fd, socket.backlog) < 0) {
+      const reason = describeSystemError(systemError(errno()));
+      loop.close(bound.fd);
+      throw new Lb4Error('LB4_LISTEN', `cannot listen on ${formatAddress(bind)}: ${reason}`);
+    }
+    return new EpollListener(loop, bound, observer);
+  }
+
+  pause(): void {
+    this.paused = true;
+    this.poll(false);
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.poll(true);
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    this.loop.timers.cancel(this);
+    this.poll(false);
+    this.loop.close(this.fd);
+    if (this.address.kind === 'unix') {
+      try {
+        unlinkSync(this.address.path);
+      } catch {
+        // Somebody else has removed it.
+      }
+    }
+  }
+
+  /** The rest is over: descriptors may be free again. */
+  onTimer(): void {
+    if (!this.paused) this.poll(true);
+  }
+
+  onAgain(): void {}
+
+  onFault(error: unknown): void {
+    this.observer.onAcceptTrouble(String(error));
+  }
+
+  onEvents(): void {
+    const { loop } = this;
+    const { slab } = loop;
+    for (let i = 0; i < ACCEPT_BUDGET && !this.paused && !this.closed; i++) {
+      slab.resetLength();
+      const fd = accept4(this.fd, slab.sockaddr, slab.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (fd < 0) {
+        const error = errno();
+        if (error === E.EAGAIN) return;
+        if (error !== E.ECONNABORTED && error !== E.EINTR) {
+          this.rest(describeSystemError(systemError(error)));
+          return;
+        }
+        continue;
+      }
+      const peer = readSockaddr(slab.data, slab.sockaddrAt, new Peer());
+      loop.opened(fd);
+      const conn = new EpollConn(loop, fd, peer, this.unix);
+      loop.add(fd, conn, STREAM_EVENTS);
+      this.observer.onAccept(conn);
+    }
+  }
+
+  private rest(reason: string): void {
+    this.poll(false);
+    this.loop.timers.schedule(this, REST_MS, this.loop.time);
+    this.observer.onAcceptTrouble(reason);
+  }
+
+  private poll(on: boolean): void {
+    if (on === this.polling) return;
+    this.polling = on;
+    if (on) this.loop.add(this.fd, this, EPOLLIN);
+    else this.loop.remove(this.fd);
+  }
+}

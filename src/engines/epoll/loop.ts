@@ -1,0 +1,172 @@
+import { monotonic } from '../../monotonic.js';
+import { TimerWheel } from '../../timer-wheel.js';
+import type { FdLedger } from './ledger.js';
+import {
+  close,
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_EVENT,
+  EPOLLIN,
+  epollCreate,
+  epollCtl,
+  epollWait,
+  errno,
+  eventfd,
+  read,
+  systemError,
+} from './libc.js';
+import { MAX_EVENTS, Slab } from './slab.js';
+
+const TICK_MS = 10;
+const O_CLOEXEC = 0o2000000;
+const EFD_NONBLOCK = 0o4000;
+
+/** A descriptor's owner: it hears of events and, when it asked with `again`, of its next turn. */
+export interface Pollable {
+  /** EPOLLIN, EPOLLOUT, EPOLLRDHUP, EPOLLERR, EPOLLHUP. */
+  onEvents(events: number): void;
+  /** The turn that it asked for. */
+  onAgain(): void;
+  /** One of the two threw: a fault of ours. It must give up, so that nobody else suffers. */
+  onFault(error: unknown): void;
+}
+
+/** One thread's epoll: who waits for which descriptor, timers, and turns for those who used up their budget. */
+export class Loop {
+  readonly slab = new Slab();
+  readonly timers: TimerWheel;
+  /** Monotonic ms, read once a turn. */
+  time: number;
+  /** Somebody wrote to `wakeFd`: there is work for Node's own event loop. */
+  woken = false;
+  /** Another thread writes here to end a wait. */
+  readonly wakeFd: number;
+  private readonly ledger: FdLedger;
+  private readonly epoll: number;
+  private readonly owners: (Pollable | undefined)[] = [];
+  /** Told apart by this number: an event that is still in the batch for a descriptor that was closed and reused. */
+  private readonly generations: number[] = [];
+  private generation = 0;
+  private readonly flushers: (() => void)[] = [];
+  private waiting: Pollable[] = [];
+  private served: Pollable[] = [];
+
+  constructor(ledger: FdLedger) {
+    this.ledger = ledger;
+    this.time = monotonic();
+    this.timers = new TimerWheel(this.time, TICK_MS);
+    this.epoll = check(epollCreate(O_CLOEXEC));
+    this.wakeFd = check(eventfd(0, O_CLOEXEC | EFD_NONBLOCK));
+    ledger.own(this.epoll);
+    this.add(this.wakeFd, { onEvents: () => this.drainWake(), onAgain() {}, onFault() {} }, EPOLLIN);
+  }
+
+  /** Begin to wait for events of `fd`. */
+  add(fd: number, owner: Pollable, events: number): void {
+    const { eventIn, event } = this.slab;
+    this.generation = (this.generation + 1) | 0;
+    const { generation } = this;
+    eventIn[0] = events;
+    eventIn[EPOLL_EVENT.data] = fd;
+    eventIn[EPOLL_EVENT.data + 1] = generation;
+    check(epollCtl(this.epoll, EPOLL_CTL_ADD, fd, event));
+    this.owners[fd] = owner;
+    this.generations[fd] = generation;
+  }
+
+  /** From here on `owner` hears of the events of a descriptor that is waited for already. */
+  handOver(fd: number, owner: Pollable): void {
+    this.owners[fd] = owner;
+  }
+
+  /** A descriptor was opened here: if this thread dies, somebody has to close it. */
+  opened(fd: number): void {
+    this.ledger.own(fd);
+  }
+
+  /** Close a descriptor; that takes it out of the epoll. */
+  close(fd: number): void {
+    this.owners[fd] = undefined;
+    // First out of the ledger: once closed, the number may be another thread's.
+    this.ledger.disown(fd);
+    close(fd);
+  }
+
+  /** Stop waiting for a descriptor that stays open. */
+  remove(fd: number): void {
+    epollCtl(this.epoll, EPOLL_CTL_DEL, fd, null);
+    this.owners[fd] = undefined;
+  }
+
+  /** Ask for a turn after everybody else had theirs. */
+  again(owner: Pollable): void {
+    this.waiting.push(owner);
+  }
+
+  /** Call `flush` at the end of every turn: for what is gathered while events are served. */
+  atEndOfTurn(flush: () => void): void {
+    this.flushers.push(flush);
+  }
+
+  /**
+   * One turn: wait for events, at most `maxWaitMs` (-1: for as long as it takes), then serve them, those who asked for a
+   * turn, and the timers.
+   */
+  turn(maxWaitMs: number): void {
+    const { slab, timers } = this;
+    let wait = maxWaitMs;
+    if (this.waiting.length > 0) wait = 0;
+    else if (timers.size > 0) {
+      const next = timers.nextDelay(monotonic());
+      if (next >= 0 && (wait < 0 || next < wait)) wait = next;
+    }
+    const count = epollWait(this.epoll, slab.events, MAX_EVENTS, wait);
+    this.time = monotonic();
+    const { eventWords } = slab;
+    for (let i = 0; i < count; i++) {
+      const at = i * EPOLL_EVENT.words;
+      const fd = eventWords[at + EPOLL_EVENT.data]!;
+      const owner = this.owners[fd];
+      if (owner !== undefined && this.generations[fd] === eventWords[at + EPOLL_EVENT.data + 1]) {
+        try {
+          owner.onEvents(eventWords[at]!);
+        } catch (error) {
+          owner.onFault(error);
+        }
+      }
+    }
+    if (this.waiting.length > 0) this.serveWaiting();
+    if (timers.size > 0) timers.advance(this.time);
+    for (const flush of this.flushers) flush();
+  }
+
+  stop(): void {
+    this.close(this.wakeFd);
+    this.close(this.epoll);
+  }
+
+  private serveWaiting(): void {
+    const served = this.waiting;
+    this.waiting = this.served;
+    for (let i = 0; i < served.length; i++) {
+      try {
+        served[i]!.onAgain();
+      } catch (error) {
+        served[i]!.onFault(error);
+      }
+    }
+    served.length = 0;
+    this.served = served;
+  }
+
+  private drainWake(): void {
+    read(this.wakeFd, this.slab.buffer, 8);
+    this.woken = true;
+  }
+}
+
+/** The result of a system call that must not fail. Throws the system error. */
+export function check(result: number): number {
+  if (result < 0) throw systemError(errno());
+  return result;
+}

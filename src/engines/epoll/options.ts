@@ -1,0 +1,17 @@
+import type { SocketPlan } from '../../pool/plan.js';
+import { IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, setsockopt, TCP_KEEPIDLE, TCP_NODELAY } from './libc.js';
+import type { Slab } from './slab.js';
+
+/** Set an integer option; one that the system refuses is left as it is. */
+export function setOption(slab: Slab, fd: number, level: number, name: number, value: number): boolean {
+  slab.pairWords[0] = value;
+  return setsockopt(fd, level, name, slab.pair, 4) === 0;
+}
+
+/** What `[services.X.socket]` says about every TCP socket. Accepted sockets inherit it from their listener. */
+export function setStreamOptions(slab: Slab, fd: number, socket: SocketPlan): void {
+  if (socket.nodelay) setOption(slab, fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  if (socket.keepalive === 0) return;
+  setOption(slab, fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  setOption(slab, fd, IPPROTO_TCP, TCP_KEEPIDLE, Math.max(1, Math.round(socket.keepalive / 1000)));
+}

@@ -1,0 +1,50 @@
+import type { Inherited, Listening } from '../flow/plane.js';
+import type { CloseReason } from '../flow/reasons.js';
+import type { Finished } from '../flow/sink.js';
+import type { Plan } from '../pool/plan.js';
+import type { TableBuffers } from '../pool/table.js';
+
+/** What a data-plane thread gets when it starts. */
+export interface ThreadInit {
+  readonly index: number;
+  readonly threads: number;
+  readonly table: TableBuffers;
+  readonly ledger: SharedArrayBuffer;
+  /** Another thread has died here: the addresses are bound already. */
+  readonly replaces: boolean;
+}
+
+/** What the control plane asks of a thread; each is answered by a `reply` with the same id. */
+export type Request =
+  | { readonly type: 'prepare'; readonly plan: Plan; readonly inherited: readonly Inherited[] }
+  | { readonly type: 'commit'; readonly plan: Plan }
+  | { readonly type: 'abandon' }
+  | { readonly type: 'stopAccepting' }
+  | {
+      readonly type: 'close';
+      readonly slot: number;
+      readonly perSecond: number;
+      readonly reason: CloseReason;
+    }
+  | { readonly type: 'settle' }
+  | { readonly type: 'records'; readonly wanted: boolean }
+  | { readonly type: 'destroy'; readonly reason: CloseReason };
+
+export type Numbered = Request & { readonly id: number };
+
+export type Answer =
+  | { readonly type: 'prepared'; readonly bound: readonly Required<Inherited>[] }
+  | { readonly type: 'committed'; readonly listening: readonly Listening[] }
+  | { readonly type: 'done' };
+
+/** A record as it crosses threads: plain data. */
+export type PostedRecord = { readonly [K in keyof Finished]: K extends 'client' ? string : Finished[K] };
+
+export type Message =
+  | { readonly type: 'ready'; readonly wakeFd: number }
+  | { readonly type: 'reply'; readonly id: number; readonly answer: Answer }
+  | { readonly type: 'failed'; readonly id: number; readonly code: string; readonly message: string }
+  | { readonly type: 'records'; readonly records: readonly PostedRecord[] }
+  | { readonly type: 'backendFailing'; readonly slot: number; readonly reason: string }
+  | { readonly type: 'fault'; readonly fault: object }
+  | { readonly type: 'trouble'; readonly reason: string };

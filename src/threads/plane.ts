@@ -1,0 +1,21 @@
+import type { Listening } from '../flow/plane.js';
+import type { CloseReason } from '../flow/reasons.js';
+import type { Plan } from '../pool/plan.js';
+
+/** The data plane as the control plane sees it: in this thread, or in several others. */
+export interface Plane {
+  readonly engine: 'net' | 'epoll';
+  readonly threads: number;
+  /** Load and open what the plan needs; changes nothing. Rejects with Lb4Error. Then `commit` or `abandon`. */
+  prepare(plan: Plan): Promise<void>;
+  commit(plan: Plan): Promise<readonly Listening[]>;
+  abandon(): Promise<void>;
+  stopAccepting(): Promise<void>;
+  /** End the connections of a backend, or all (`slot` -1), at `perSecond` (may be Infinity). */
+  close(slot: number, perSecond: number, reason: CloseReason): void;
+  /** Bring the totals up to date and hand over all records; done when it resolves. Threads do so by themselves each second. */
+  settle(): Promise<void>;
+  /** Whether finished connections are to be reported one by one. */
+  wantRecords(wanted: boolean): void;
+  destroy(reason: CloseReason): Promise<void>;
+}

@@ -1,0 +1,47 @@
+import { availableParallelism } from 'node:os';
+import type { StrategyFault } from '../../strategies/load.js';
+import { NetEngine } from '../engines/net/engine.js';
+import { Lb4Error } from '../errors.js';
+import type { PlaneSink } from '../flow/sink.js';
+import type { SharedTable } from '../pool/table.js';
+import { LocalPlane } from './local.js';
+import type { Plane } from './plane.js';
+
+export interface PlaneOptions {
+  readonly engine: 'auto' | 'epoll' | 'net';
+  /** What the table was made for; the net engine uses one thread whatever it is. */
+  readonly threads: number;
+  readonly maxParked: number;
+  readonly table: SharedTable;
+  readonly sink: PlaneSink;
+  onFault(fault: StrategyFault): void;
+  onThreadLost(thread: number, lost: number, error: Error): void;
+}
+
+/** 0 = one a CPU. */
+export function threadCount(wanted: number): number {
+  return wanted === 0 ? availableParallelism() : wanted;
+}
+
+/**
+ * The data plane for this machine, and why it is that one. Rejects with Lb4Error LB4_ENGINE when `epoll` is asked for and
+ * cannot work here.
+ */
+export async function startPlane(options: PlaneOptions): Promise<{ plane: Plane; why: string }> {
+  const { engine, table, sink, threads, onFault, onThreadLost } = options;
+  const local = () => new LocalPlane(new NetEngine({ maxParked: options.maxParked }), table, sink, onFault);
+  if (engine === 'net' || engine === 'auto') return { plane: local(), why: 'as configured' };
+  try {
+    const { isSupported } = await import('../engines/epoll/libc.js');
+    if (!isSupported()) throw new Error(`no epoll engine for ${process.platform} ${process.arch}`);
+    const { ThreadedPlane } = await import('./threaded.js');
+    const plane = await ThreadedPlane.start(threads, table, { sink, onFault, onThreadLost });
+    return { plane, why: engine === 'auto' ? 'Linux with koffi' : 'as configured' };
+  } catch (error) {
+    const reason = (error as Error).message.split('\n')[0]!;
+    if (engine === 'epoll') {
+      throw new Lb4Error('LB4_ENGINE', `the epoll engine cannot work here: ${reason}`, { cause: error });
+    }
+    return { plane: local(), why: `the epoll engine cannot work here: ${reason}` };
+  }
+}

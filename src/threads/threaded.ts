@@ -1,0 +1,220 @@
+import { Worker } from 'node:worker_threads';
+import type { StrategyFault } from '../../strategies/load.js';
+import { FdLedger } from '../engines/epoll/ledger.js';
+import { close as closeFd, write } from '../engines/epoll/libc.js';
+import { type ErrorCode, Lb4Error } from '../errors.js';
+import type { Inherited, Listening } from '../flow/plane.js';
+import type { CloseReason } from '../flow/reasons.js';
+import type { PlaneSink } from '../flow/sink.js';
+import type { Plan } from '../pool/plan.js';
+import type { SharedTable } from '../pool/table.js';
+import type { Answer, Message, Numbered, Request, ThreadInit } from './messages.js';
+import type { Plane } from './plane.js';
+
+const WAKE = new Uint8Array(new BigUint64Array([1n]).buffer);
+/** A thread that dies is replaced after this, so that one which dies at once does not spin. */
+const REPLACE_AFTER_MS = 100;
+
+/** A thread that dies takes its answers with it; that is told by `onThreadLost`. */
+function ignore(): void {}
+
+interface Waiting {
+  resolve(answer: Answer): void;
+  reject(error: Error): void;
+}
+
+interface Thread {
+  readonly worker: Worker;
+  wakeFd: number;
+  readonly waiting: Map<number, Waiting>;
+}
+
+export interface ThreadedHooks {
+  readonly sink: PlaneSink;
+  onFault(fault: StrategyFault): void;
+  /** A thread died with so many connections; a new one takes its place. */
+  onThreadLost(thread: number, lost: number, error: Error): void;
+}
+
+/** The data plane in threads of its own, each with an epoll engine. Speaks to them by messages and an eventfd. */
+export class ThreadedPlane implements Plane {
+  readonly engine = 'epoll';
+  readonly threads: number;
+  private readonly table: SharedTable;
+  private readonly hooks: ThreadedHooks;
+  private readonly ledger = FdLedger.createBuffer();
+  private readonly list: Thread[] = [];
+  private nextId = 0;
+  private plan: Plan | undefined;
+  private records = true;
+  private closing = false;
+  private replacing: Promise<unknown> = Promise.resolve();
+
+  private constructor(threads: number, table: SharedTable, hooks: ThreadedHooks) {
+    this.threads = threads;
+    this.table = table;
+    this.hooks = hooks;
+  }
+
+  static async start(threads: number, table: SharedTable, hooks: ThreadedHooks): Promise<ThreadedPlane> {
+    const plane = new ThreadedPlane(threads, table, hooks);
+    await Promise.all(Array.from({ length: threads }, (_, index) => plane.spawn(index, false)));
+    return plane;
+  }
+
+  async prepare(plan: Plan): Promise<void> {
+    await this.replacing;
+    const [first, ...others] = this.list;
+    const inherited = await this.bind(first!, plan, []);
+    try {
+      // Addresses are bound again by each thread; a unix socket has one queue for all.
+      const shared = inherited.map(({ key, port, fd }) => (port === 0 ? { key, port, fd } : { key, port }));
+      await Promise.all(others.map(thread => this.bind(thread, plan, shared)));
+    } catch (error) {
+      await this.abandon();
+      throw error;
+    }
+  }
+
+  async commit(plan: Plan): Promise<readonly Listening[]> {
+    const answers = await Promise.all(this.list.map(thread => this.ask(thread, { type: 'commit', plan })));
+    this.plan = plan;
+    const [first] = answers;
+    return first?.type === 'committed' ? first.listening : [];
+  }
+
+  async abandon(): Promise<void> {
+    await this.askAll({ type: 'abandon' });
+  }
+
+  stopAccepting(): Promise<void> {
+    this.closing = true;
+    return this.askAll({ type: 'stopAccepting' });
+  }
+
+  close(slot: number, perSecond: number, reason: CloseReason): void {
+    void this.askAll({ type: 'close', slot, perSecond: perSecond / this.threads, reason }).catch(ignore);
+  }
+
+  async settle(): Promise<void> {
+    await this.askAll({ type: 'settle' }).catch(ignore);
+  }
+
+  wantRecords(wanted: boolean): void {
+    this.records = wanted;
+    void this.askAll({ type: 'records', wanted }).catch(ignore);
+  }
+
+  async destroy(reason: CloseReason): Promise<void> {
+    this.closing = true;
+    await this.replacing;
+    await this.askAll({ type: 'destroy', reason }).catch(ignore);
+    await Promise.all(this.list.map(({ worker }) => worker.terminate()));
+  }
+
+  private async bind(
+    thread: Thread,
+    plan: Plan,
+    inherited: readonly Inherited[],
+  ): Promise<readonly Required<Inherited>[]> {
+    const answer = await this.ask(thread, { type: 'prepare', plan, inherited });
+    return answer.type === 'prepared' ? answer.bound : [];
+  }
+
+  private async askAll(request: Request): Promise<void> {
+    await Promise.all(this.list.map(thread => this.ask(thread, request)));
+  }
+
+  private ask(thread: Thread, request: Request): Promise<Answer> {
+    const id = this.nextId++;
+    return new Promise((resolve, reject) => {
+      thread.waiting.set(id, { resolve, reject });
+      const message: Numbered = { ...request, id };
+      thread.worker.postMessage(message);
+      // The thread sits in epoll_wait and looks at its messages only when it is woken.
+      write(thread.wakeFd, WAKE, 8);
+    });
+  }
+
+  private spawn(index: number, replaces: boolean): Promise<void> {
+    const workerData: ThreadInit = {
+      index,
+      threads: this.threads,
+      table: this.table.buffers,
+      ledger: this.ledger,
+      replaces,
+    };
+    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData, name: `lb4-${index}` });
+    const thread: Thread = { worker, wakeFd: -1, waiting: new Map() };
+    return new Promise((resolve, reject) => {
+      let failure = new Error('the thread ended by itself');
+      worker.on('error', error => {
+        failure = error as Error;
+      });
+      worker.on('exit', () => {
+        reject(failure);
+        for (const { reject: refuse } of thread.waiting.values()) refuse(failure);
+        if (this.list[index] === thread && !this.closing) this.replace(index, failure);
+      });
+      worker.on('message', (message: Message) => {
+        if (message.type === 'ready') {
+          thread.wakeFd = message.wakeFd;
+          this.list[index] = thread;
+          resolve();
+        } else {
+          this.receive(thread, message);
+        }
+      });
+    });
+  }
+
+  private receive(thread: Thread, message: Exclude<Message, { type: 'ready' }>): void {
+    const { sink } = this.hooks;
+    switch (message.type) {
+      case 'reply':
+        thread.waiting.get(message.id)?.resolve(message.answer);
+        thread.waiting.delete(message.id);
+        break;
+      case 'failed': {
+        const { id, code, message: text } = message;
+        const error = code === '' ? new Error(text) : new Lb4Error(code as ErrorCode, text);
+        thread.waiting.get(id)?.reject(error);
+        thread.waiting.delete(id);
+        break;
+      }
+      case 'records':
+        for (const record of message.records) sink.finished(record);
+        break;
+      case 'backendFailing':
+        sink.backendFailing(message.slot, message.reason);
+        break;
+      case 'trouble':
+        sink.trouble(message.reason);
+        break;
+      case 'fault':
+        this.hooks.onFault(message.fault as StrategyFault);
+        break;
+    }
+  }
+
+  /** Close what the dead thread had open, take its connections off the books and start another. */
+  private replace(index: number, error: Error): void {
+    const lost = this.table.writeOff(index);
+    for (const fd of new FdLedger(this.ledger, index).ownedBy(index)) {
+      new FdLedger(this.ledger, index).disown(fd);
+      closeFd(fd);
+    }
+    this.hooks.onThreadLost(index, lost, error);
+    this.replacing = (async () => {
+      await new Promise(resolve => setTimeout(resolve, REPLACE_AFTER_MS));
+      await this.spawn(index, true);
+      const thread = this.list[index]!;
+      if (this.plan === undefined) return;
+      await this.ask(thread, { type: 'records', wanted: this.records });
+      await this.bind(thread, this.plan, []);
+      await this.ask(thread, { type: 'commit', plan: this.plan });
+    })().catch(again => {
+      if (!this.closing) this.replace(index, again as Error);
+    });
+  }
+}

@@ -1,0 +1,153 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { EpollEngine } from '../engines/epoll/engine.js';
+import { FdLedger } from '../engines/epoll/ledger.js';
+import { Lb4Error } from '../errors.js';
+import { DataPlane, type Prepared } from '../flow/plane.js';
+import type { Finished } from '../flow/sink.js';
+import { SharedTable } from '../pool/table.js';
+import type { Answer, Message, Numbered, PostedRecord, ThreadInit } from './messages.js';
+import { strategyLoader } from './strategies.js';
+
+/** Records are posted in batches: when there are so many, or at the end of a turn that comes so long after the last. */
+const BATCH = 256;
+const BATCH_MS = 10;
+/** How often bytes of open connections are added to the totals. */
+const SETTLE_MS = 1_000;
+
+const init = workerData as ThreadInit;
+const port = parentPort!;
+const post = (message: Message): void => port.postMessage(message);
+
+const engine = new EpollEngine({
+  shared: init.threads > 1,
+  first: init.index === 0 && !init.replaces,
+  ledger: new FdLedger(init.ledger, init.index),
+});
+const { loop } = engine;
+const table = new SharedTable(init.table, init.index);
+
+let recordsWanted = true;
+let records: PostedRecord[] = [];
+let postedAt = 0;
+let settledAt = 0;
+
+const plane = new DataPlane(
+  engine,
+  table,
+  init.index,
+  {
+    finished(record) {
+      if (!recordsWanted) return;
+      records.push(posted(record));
+      if (records.length >= BATCH) postRecords();
+    },
+    backendFailing: (slot, reason) => post({ type: 'backendFailing', slot, reason }),
+    trouble: reason => post({ type: 'trouble', reason }),
+  },
+  strategyLoader(fault => post({ type: 'fault', fault: { ...fault, cause: String(fault.cause ?? '') } })),
+);
+
+function posted(record: Finished): PostedRecord {
+  const { service, serviceSlot, backend, backendSlot, bytesIn, bytesOut } = record;
+  const { connectMs, durationMs, attempts, reason, detail } = record;
+  const client = record.client.toString();
+  return {
+    service,
+    serviceSlot,
+    client,
+    backend,
+    backendSlot,
+    bytesIn,
+    bytesOut,
+    connectMs,
+    durationMs,
+    attempts,
+    reason,
+    detail,
+  };
+}
+
+function postRecords(): void {
+  if (records.length === 0) return;
+  post({ type: 'records', records });
+  records = [];
+  postedAt = loop.time;
+}
+
+loop.atEndOfTurn(() => {
+  if (records.length > 0 && loop.time - postedAt >= BATCH_MS) postRecords();
+  if (loop.time - settledAt >= SETTLE_MS) {
+    settledAt = loop.time;
+    plane.settle();
+  }
+});
+
+let stopped = false;
+/** Requests in hand: while there are any, Node's event loop gets turns as well (imports, promises). */
+let busy = 0;
+let prepared: Prepared | undefined;
+
+async function answer(request: Numbered): Promise<Answer> {
+  switch (request.type) {
+    case 'prepare':
+      prepared = await plane.prepare(request.plan, request.inherited);
+      return { type: 'prepared', bound: plane.bound(prepared) };
+    case 'commit': {
+      const listening = await plane.commit(prepared!, request.plan);
+      return { type: 'committed', listening };
+    }
+    case 'abandon':
+      if (prepared !== undefined) await plane.abandon(prepared);
+      break;
+    case 'stopAccepting':
+      await plane.stopAccepting();
+      break;
+    case 'close':
+      plane.close(request.slot, request.perSecond, request.reason);
+      break;
+    case 'settle':
+      plane.settle();
+      break;
+    case 'records':
+      recordsWanted = request.wanted;
+      break;
+    case 'destroy':
+      await plane.destroy(request.reason);
+      stopped = true;
+      break;
+  }
+  return { type: 'done' };
+}
+
+port.on('message', (request: Numbered) => {
+  busy++;
+  answer(request)
+    .then(
+      result => {
+        postRecords();
+        post({ type: 'reply', id: request.id, answer: result });
+      },
+      (error: Error) => {
+        const code = error instanceof Lb4Error ? error.code : '';
+        post({ type: 'failed', id: request.id, code, message: error.message });
+      },
+    )
+    .finally(() => {
+      busy--;
+    });
+});
+
+/** One turn of Node's own event loop: messages, imports, promises. */
+const nodeTurn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
+
+post({ type: 'ready', wakeFd: loop.wakeFd });
+while (!stopped) {
+  // Records must not wait for the next event.
+  loop.turn(busy > 0 ? 0 : records.length > 0 ? BATCH_MS : SETTLE_MS);
+  if (loop.woken || busy > 0) {
+    loop.woken = false;
+    await nodeTurn();
+  }
+}
+postRecords();
+port.close();

@@ -1,0 +1,142 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, normalize, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import t from 'tap';
+import ts from 'typescript';
+
+/** Compiled tests lie in dist/test. */
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+/**
+ * The rooms of the house from the ground up, and the rooms that each may import from: docs/architecture.md says why.
+ * A room's arrows only point to rooms above it in this list, so there are no circles.
+ */
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  errors: [],
+  version: [],
+  clock: [],
+  monotonic: [],
+  'timer-wheel': [],
+  'system-error': [],
+  'system-limits': [],
+  address: ['errors'],
+  duration: ['errors'],
+  strategies: ['errors'],
+  config: ['errors', 'address', 'duration', 'strategies'],
+  log: ['config'],
+  pool: ['errors', 'address', 'strategies'],
+  health: ['errors', 'clock', 'address', 'duration', 'config', 'pool'],
+  discovery: ['clock', 'address', 'duration', 'config'],
+  // The seam: what an engine is. It belongs to neither side.
+  'engines/engine': ['address', 'pool', 'timer-wheel'],
+  flow: ['errors', 'address', 'strategies', 'pool', 'engines/engine', 'timer-wheel'],
+  'engines/net': ['errors', 'address', 'pool', 'engines/engine', 'timer-wheel', 'system-error', 'monotonic'],
+  'engines/epoll': [
+    'errors',
+    'address',
+    'pool',
+    'engines/engine',
+    'timer-wheel',
+    'system-error',
+    'monotonic',
+  ],
+  threads: ['errors', 'strategies', 'pool', 'flow', 'engines/engine', 'engines/net', 'engines/epoll'],
+  control: ['address', 'config', 'pool', 'health', 'discovery', 'flow', 'log'],
+  balancer: [
+    ...[
+      'errors',
+      'version',
+      'monotonic',
+      'system-limits',
+      'log',
+      'config',
+      'strategies',
+      'pool',
+      'discovery',
+    ],
+    ...['flow', 'threads', 'control'],
+  ],
+  // The library's front door.
+  index: ['errors', 'version', 'log', 'strategies', 'config', 'flow', 'control', 'balancer'],
+  cli: ['errors', 'version', 'system-limits', 'log', 'config', 'strategies', 'control', 'balancer'],
+};
+
+/** Packages, and the only rooms that may know them. */
+const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+  'ipaddr.js': ['address'],
+  koffi: ['engines/epoll'],
+  pino: ['log'],
+  'pino-pretty': ['log'],
+  toml: ['config'],
+  yargs: ['cli'],
+  zod: ['config', 'strategies'],
+};
+
+interface Import {
+  readonly file: string;
+  readonly room: string;
+  readonly target: string;
+}
+
+/** src/config/load.ts → config; src/engines/net/dial.ts → engines/net; strategies/hash.ts → strategies. */
+function roomOf(file: string): string {
+  const [top, ...rest] = file.replace(/(\.d)?\.ts$/, '').split('/');
+  if (top !== 'src') return top!;
+  return rest[0] === 'engines' ? rest.slice(0, 2).join('/') : rest[0]!;
+}
+
+function imports(): Import[] {
+  const files = ['src', 'strategies'].flatMap(folder =>
+    readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+      .filter(name => name.endsWith('.ts'))
+      .map(name => join(folder, name)),
+  );
+  return files.flatMap(file =>
+    ts
+      .preProcessFile(readFileSync(join(ROOT, file), 'utf8'), true, true)
+      .importedFiles.map(({ fileName }) => ({ file, room: roomOf(file), target: fileName })),
+  );
+}
+
+const ALL = imports();
+
+t.test('rooms import only what lies below them', async t => {
+  const order = Object.keys(ARROWS);
+  for (const [room, targets] of Object.entries(ARROWS)) {
+    const wrong = targets.filter(target => order.indexOf(target) >= order.indexOf(room));
+    t.strictSame(wrong, [], `the table itself: ${room}`);
+  }
+});
+
+t.test('every import goes along an arrow', async t => {
+  const wrong = ALL.filter(({ target }) => target.startsWith('.')).filter(({ file, room, target }) => {
+    const other = roomOf(relative('.', normalize(join(dirname(file), target.replace(/\.js$/, '.ts')))));
+    return other !== room && !ARROWS[room]?.includes(other);
+  });
+  t.strictSame(wrong, []);
+  t.ok(ALL.length > 200, 'imports were found');
+});
+
+t.test('packages are known only where they belong', async t => {
+  const wrong = ALL.filter(({ target }) => !/^(\.|node:)/.test(target)).filter(({ room, target }) => {
+    const name = target.split('/')[0]!;
+    return !PACKAGES[name]?.includes(room);
+  });
+  t.strictSame(wrong, []);
+});
+
+t.test('every room is in the table', async t => {
+  const rooms = new Set(ALL.map(({ room }) => room));
+  t.strictSame(
+    [...rooms].filter(room => !(room in ARROWS)),
+    [],
+  );
+});
+
+t.test('only libc.ts knows the foreign function interface', async t => {
+  const files = ALL.filter(({ target }) => target === 'koffi').map(({ file }) => file);
+  t.ok(
+    files.every(file => file === 'src/engines/epoll/libc.ts'),
+    files.join(', '),
+  );
+});
