@@ -48,7 +48,7 @@ export class Tally {
       this.failed++;
       this.failures.push('no test was run');
     }
-    if (this.failures.length > 0) this.print(['', 'failed:', ...this.failures].join('\n  '));
+    if (this.failures.length > 0) this.print(`\n${['failed:', ...this.failures].join('\n  ')}`);
     const skipped = this.skipped > 0 ? `, ${this.skipped} skipped` : '';
     this.print(`${this.passed} passed, ${this.failed} failed${skipped}`);
     return this.failed > 0 ? 1 : 0;

@@ -10,6 +10,7 @@ export interface ThreadInit {
   readonly threads: number;
   readonly table: TableBuffers;
   readonly ledger: SharedArrayBuffer;
+  readonly wakeFd: number;
   /** Another thread has died here: the addresses are bound already. */
   readonly replaces: boolean;
 }
@@ -41,7 +42,7 @@ export type Answer =
 export type PostedRecord = { readonly [K in keyof Finished]: K extends 'client' ? string : Finished[K] };
 
 export type Message =
-  | { readonly type: 'ready'; readonly wakeFd: number }
+  | { readonly type: 'ready' }
   | { readonly type: 'reply'; readonly id: number; readonly answer: Answer }
   | { readonly type: 'failed'; readonly id: number; readonly code: string; readonly message: string }
   | { readonly type: 'records'; readonly records: readonly PostedRecord[] }

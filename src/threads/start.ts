@@ -30,7 +30,7 @@ export function threadCount(wanted: number): number {
 export async function startPlane(options: PlaneOptions): Promise<{ plane: Plane; why: string }> {
   const { engine, table, sink, threads, onFault, onThreadLost } = options;
   const local = () => new LocalPlane(new NetEngine({ maxParked: options.maxParked }), table, sink, onFault);
-  if (engine === 'net' || engine === 'auto') return { plane: local(), why: 'as configured' };
+  if (engine === 'net') return { plane: local(), why: 'as configured' };
   try {
     const { isSupported } = await import('../engines/epoll/libc.js');
     if (!isSupported()) throw new Error(`no epoll engine for ${process.platform} ${process.arch}`);

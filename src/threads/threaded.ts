@@ -1,7 +1,7 @@
 import { Worker } from 'node:worker_threads';
 import type { StrategyFault } from '../../strategies/load.js';
 import { FdLedger } from '../engines/epoll/ledger.js';
-import { close as closeFd, write } from '../engines/epoll/libc.js';
+import { close as closeFd, openWake, wake } from '../engines/epoll/libc.js';
 import { type ErrorCode, Lb4Error } from '../errors.js';
 import type { Inherited, Listening } from '../flow/plane.js';
 import type { CloseReason } from '../flow/reasons.js';
@@ -11,7 +11,6 @@ import type { SharedTable } from '../pool/table.js';
 import type { Answer, Message, Numbered, Request, ThreadInit } from './messages.js';
 import type { Plane } from './plane.js';
 
-const WAKE = new Uint8Array(new BigUint64Array([1n]).buffer);
 /** A thread that dies is replaced after this, so that one which dies at once does not spin. */
 const REPLACE_AFTER_MS = 100;
 
@@ -25,7 +24,8 @@ interface Waiting {
 
 interface Thread {
   readonly worker: Worker;
-  wakeFd: number;
+  readonly wakeFd: number;
+  gone: boolean;
   readonly waiting: Map<number, Waiting>;
 }
 
@@ -127,38 +127,42 @@ export class ThreadedPlane implements Plane {
 
   private ask(thread: Thread, request: Request): Promise<Answer> {
     const id = this.nextId++;
+    if (thread.gone) return Promise.reject(new Error('the thread has ended'));
     return new Promise((resolve, reject) => {
       thread.waiting.set(id, { resolve, reject });
       const message: Numbered = { ...request, id };
       thread.worker.postMessage(message);
       // The thread sits in epoll_wait and looks at its messages only when it is woken.
-      write(thread.wakeFd, WAKE, 8);
+      wake(thread.wakeFd);
     });
   }
 
   private spawn(index: number, replaces: boolean): Promise<void> {
+    const wakeFd = openWake();
     const workerData: ThreadInit = {
       index,
       threads: this.threads,
       table: this.table.buffers,
       ledger: this.ledger,
       replaces,
+      wakeFd,
     };
     const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData, name: `lb4-${index}` });
-    const thread: Thread = { worker, wakeFd: -1, waiting: new Map() };
+    const thread: Thread = { worker, wakeFd, gone: false, waiting: new Map() };
     return new Promise((resolve, reject) => {
       let failure = new Error('the thread ended by itself');
       worker.on('error', error => {
         failure = error as Error;
       });
       worker.on('exit', () => {
+        thread.gone = true;
+        closeFd(wakeFd);
         reject(failure);
         for (const { reject: refuse } of thread.waiting.values()) refuse(failure);
         if (this.list[index] === thread && !this.closing) this.replace(index, failure);
       });
       worker.on('message', (message: Message) => {
         if (message.type === 'ready') {
-          thread.wakeFd = message.wakeFd;
           this.list[index] = thread;
           resolve();
         } else {

@@ -22,6 +22,7 @@ const engine = new EpollEngine({
   shared: init.threads > 1,
   first: init.index === 0 && !init.replaces,
   ledger: new FdLedger(init.ledger, init.index),
+  wakeFd: init.wakeFd,
 });
 const { loop } = engine;
 const table = new SharedTable(init.table, init.index);
@@ -140,7 +141,7 @@ port.on('message', (request: Numbered) => {
 /** One turn of Node's own event loop: messages, imports, promises. */
 const nodeTurn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
-post({ type: 'ready', wakeFd: loop.wakeFd });
+post({ type: 'ready' });
 while (!stopped) {
   // Records must not wait for the next event.
   loop.turn(busy > 0 ? 0 : records.length > 0 ? BATCH_MS : SETTLE_MS);

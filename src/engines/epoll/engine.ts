@@ -33,6 +33,8 @@ export interface EpollOptions {
   /** This thread is the first to bind an address, and finds out whether another program has it. */
   readonly first: boolean;
   readonly ledger: FdLedger;
+  /** An eventfd that others write to when this thread is to look up from its descriptors. */
+  readonly wakeFd: number;
 }
 
 /** The fast data plane: system calls through FFI, one loop a thread. Linux only. */
@@ -46,7 +48,7 @@ export class EpollEngine implements Engine {
 
   constructor(options: EpollOptions) {
     this.options = options;
-    this.loop = new Loop(options.ledger);
+    this.loop = new Loop(options.ledger, options.wakeFd);
     this.timers = this.loop.timers;
     this.pipes = new PipePool(this.loop);
   }

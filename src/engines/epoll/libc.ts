@@ -70,9 +70,7 @@ export const epollCtl = bind<(epoll: Fd, operation: number, fd: Fd, event: Point
 export const epollWait = bind<(epoll: Fd, events: Pointer, count: number, timeoutMs: number) => number>(
   'int epoll_wait(int epoll, void *events, int count, int timeout)',
 );
-export const eventfd = bind<(value: number, flags: number) => Fd>(
-  'int eventfd(unsigned int value, int flags)',
-);
+const eventfd = bind<(value: number, flags: number) => Fd>('int eventfd(unsigned int value, int flags)');
 export const read = bind<(fd: Fd, buffer: Pointer, length: number) => number>(
   'int64_t read(int fd, void *buffer, int64_t length)',
 );
@@ -91,6 +89,20 @@ export const sendmsg = bind<(fd: Fd, message: Pointer, flags: number) => number>
 const mmap = bind<
   (address: null, length: number, protection: number, flags: number, fd: Fd, offset: number) => bigint
 >('void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)');
+
+const EFD_NONBLOCK = 0o4000;
+const O_CLOEXEC = 0o2000000;
+
+/** A descriptor that becomes readable when somebody writes to it with `wake`. */
+export function openWake(): Fd {
+  return eventfd(0, EFD_NONBLOCK | O_CLOEXEC);
+}
+
+const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
+
+export function wake(fd: Fd): void {
+  write(fd, ONE, 8);
+}
 
 /** The error of the last call that returned -1, in this thread. */
 export function errno(): number {

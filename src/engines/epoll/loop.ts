@@ -11,7 +11,6 @@ import {
   epollCtl,
   epollWait,
   errno,
-  eventfd,
   read,
   systemError,
 } from './libc.js';
@@ -19,7 +18,6 @@ import { MAX_EVENTS, Slab } from './slab.js';
 
 const TICK_MS = 10;
 const O_CLOEXEC = 0o2000000;
-const EFD_NONBLOCK = 0o4000;
 
 /** A descriptor's owner: it hears of events and, when it asked with `again`, of its next turn. */
 export interface Pollable {
@@ -39,8 +37,7 @@ export class Loop {
   time: number;
   /** Somebody wrote to `wakeFd`: there is work for Node's own event loop. */
   woken = false;
-  /** Another thread writes here to end a wait. */
-  readonly wakeFd: number;
+  private readonly wakeFd: number;
   private readonly ledger: FdLedger;
   private readonly epoll: number;
   private readonly owners: (Pollable | undefined)[] = [];
@@ -51,12 +48,13 @@ export class Loop {
   private waiting: Pollable[] = [];
   private served: Pollable[] = [];
 
-  constructor(ledger: FdLedger) {
+  /** `wakeFd` is the owner's: an eventfd that outlives this thread, so that no late writer hits another descriptor. */
+  constructor(ledger: FdLedger, wakeFd: number) {
     this.ledger = ledger;
     this.time = monotonic();
     this.timers = new TimerWheel(this.time, TICK_MS);
     this.epoll = check(epollCreate(O_CLOEXEC));
-    this.wakeFd = check(eventfd(0, O_CLOEXEC | EFD_NONBLOCK));
+    this.wakeFd = wakeFd;
     ledger.own(this.epoll);
     this.add(this.wakeFd, { onEvents: () => this.drainWake(), onAgain() {}, onFault() {} }, EPOLLIN);
   }
@@ -141,7 +139,6 @@ export class Loop {
   }
 
   stop(): void {
-    this.close(this.wakeFd);
     this.close(this.epoll);
   }
 
