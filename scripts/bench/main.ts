@@ -7,7 +7,7 @@ import { cpus, loadavg, release } from 'node:os';
 import { parseArgs } from 'node:util';
 import { CANDIDATES, type Candidate } from './candidates.js';
 import { LOADS, type Load } from './loads.js';
-import { canPin, type Daemon, killAll, untilAccepting } from './processes.js';
+import { canPin, type Daemon, endAll, untilAccepting } from './processes.js';
 import { printTable, type Sample, summarize } from './report.js';
 import { Backends, type Site } from './site.js';
 import { cpuSeconds } from './usage.js';
@@ -36,7 +36,7 @@ if (!(rounds >= 1)) throw new Error(`--rounds: expected a number from 1 up, got 
 const loads = choose(LOADS, options.loads, '--loads');
 const chosen = choose(CANDIDATES, options.candidates, '--candidates');
 
-process.on('exit', killAll);
+process.on('exit', endAll);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
 const versions = new Map<Candidate, string>();

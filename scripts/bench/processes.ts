@@ -77,9 +77,9 @@ export async function run(command: string, args: readonly string[], timeoutMs = 
   }
 }
 
-/** Whatever happens, nothing that was started here is left behind. */
-export function killAll(): void {
-  for (const child of running) child.kill('SIGKILL');
+/** Whatever happens, nothing that was started here is left behind. SIGTERM, as a killed nginx would leave its worker. */
+export function endAll(): void {
+  for (const child of running) child.kill('SIGTERM');
 }
 
 export async function freePort(): Promise<number> {

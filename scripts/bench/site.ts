@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,6 +40,7 @@ export class Backends {
 
   static async start(candidates: number): Promise<Backends> {
     const dir = await mkdtemp(join(tmpdir(), 'lb4-bench-'));
+    process.once('exit', () => rmSync(dir, { recursive: true, force: true }));
     const ports = { redis: await freePort(), bulk: await freePort(), udp: await freePort() };
     const backends = new Backends(dir, ports, candidates);
     await backends.startAll();
@@ -61,7 +63,6 @@ export class Backends {
 
   async stop(): Promise<void> {
     for (const stop of this.stops.reverse()) await stop();
-    await rm(this.dir, { recursive: true, force: true });
   }
 
   /**

@@ -25,11 +25,14 @@ export class LocalPlane implements Plane {
   }
 
   commit(plan: Plan): Promise<readonly Listening[]> {
-    return this.plane.commit(this.prepared!, plan);
+    const prepared = this.prepared!;
+    this.prepared = undefined;
+    return this.plane.commit(prepared, plan);
   }
 
   async abandon(): Promise<void> {
     if (this.prepared !== undefined) await this.plane.abandon(this.prepared);
+    this.prepared = undefined;
   }
 
   stopAccepting(): Promise<void> {

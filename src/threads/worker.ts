@@ -94,11 +94,14 @@ async function answer(request: Numbered): Promise<Answer> {
       prepared = await plane.prepare(request.plan, request.inherited);
       return { type: 'prepared', bound: plane.bound(prepared) };
     case 'commit': {
-      const listening = await plane.commit(prepared!, request.plan);
+      const taken = prepared!;
+      prepared = undefined;
+      const listening = await plane.commit(taken, request.plan);
       return { type: 'committed', listening };
     }
     case 'abandon':
       if (prepared !== undefined) await plane.abandon(prepared);
+      prepared = undefined;
       break;
     case 'stopAccepting':
       await plane.stopAccepting();
