@@ -39,7 +39,8 @@ export const FLAGS: readonly Flag[] = [
     name: 'config',
     alias: 'c',
     kind: 'text',
-    describe: 'TOML file; it stands alone, without the flags above and below',
+    describe:
+      'TOML file; flags about the process (log, engine, admin, …) may stand beside it and win, those of a service may not',
     example: '--config lb4.toml',
   },
   {

@@ -2,6 +2,7 @@ import { type Balancer, createBalancer } from '../balancer.js';
 import { formatDiff } from '../config/diff.js';
 import { loadConfigFile } from '../config/load.js';
 import { parseOneLiner } from '../config/one-liner.js';
+import { processOverrides } from '../config/overrides.js';
 import { printConfig } from '../config/print.js';
 import type { Config } from '../config/schema.js';
 import { ConfigError, formatIssue, Lb4Error } from '../errors.js';
@@ -55,15 +56,17 @@ function reader(flags: RunFlags): () => Read {
     const config = parseOneLiner(flags);
     return () => ({ config, warnings: [] });
   }
-  const mixed = flagsOf(flags).filter(flag => flag !== '--config' && flag !== '--print-config');
+  const overrides = processOverrides(flags);
+  const beside = new Set(['--config', '--print-config', ...overrides.map(({ flag }) => flag)]);
+  const mixed = flagsOf(flags).filter(flag => !beside.has(flag));
   if (mixed.length > 0) {
     throw new Lb4Error(
       'LB4_USAGE',
-      `expected -c FILE alone, got ${mixed.join(', ')} as well: put it into the file`,
+      `expected no service's flags beside -c FILE, got ${mixed.join(', ')}: put it into the file`,
     );
   }
   return () => {
-    const { config, issues } = loadConfigFile(file, process.env, { system: systemFacts() });
+    const { config, issues } = loadConfigFile(file, process.env, { system: systemFacts(), overrides });
     return { config, warnings: issues.map(formatIssue) };
   };
 }

@@ -2,7 +2,8 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { ConfigError, type ConfigIssue } from '../errors.js';
 import { lintConfig, type SystemFacts } from './lint.js';
-import { type PlaceOf, parseConfigObject } from './parse.js';
+import { applyOverrides, type Override, placeWithOverrides } from './overrides.js';
+import { parseConfigObject } from './parse.js';
 import type { Env } from './prepare.js';
 import type { Config } from './schema.js';
 import { escapeText, pathText } from './text.js';
@@ -14,6 +15,8 @@ export const MAX_FILE_BYTES = 16 * 1024 * 1024;
 export interface LoadOptions {
   /** Folder that relative paths start from. Default: the working directory. */
   readonly base?: string;
+  /** Keys that flags set instead of the file. */
+  readonly overrides?: readonly Override[];
   /** What the lint may know about this machine. */
   readonly system?: SystemFacts;
 }
@@ -36,7 +39,12 @@ export function loadConfigText(
 ): Loaded {
   const source = escapeText(sourceName);
   const { raw, positions } = readToml(text, source);
-  const place: PlaceOf = (path, at) => ({ source, path: pathText(path), ...positions.find(path, at) });
+  const { overrides = [] } = options;
+  applyOverrides(raw, overrides);
+  const place = placeWithOverrides(
+    (path, at) => ({ source, path: pathText(path), ...positions.find(path, at) }),
+    overrides,
+  );
   const config = parseConfigObject(raw, { source: place, env, base: options.base });
   return { config, issues: lintConfig(config, options.system, place) };
 }
@@ -45,7 +53,7 @@ export function loadConfigText(
 export function loadConfigFile(
   path: string,
   env: Env = process.env,
-  options: Pick<LoadOptions, 'system'> = {},
+  options: Pick<LoadOptions, 'system' | 'overrides'> = {},
 ): Loaded {
   return loadConfigText(readText(path), path, env, { base: dirname(resolve(path)), ...options });
 }

@@ -53,6 +53,11 @@ const KEYS: readonly (readonly [keyof OneLinerFlags, string, string])[] = [
   ['sendProxy', '--send-proxy', 'services.main.proxy_protocol.send'],
 ];
 
+/** Flags that set one key each: the property, the flag, the key. */
+export function flagKeys(): typeof KEYS {
+  return KEYS;
+}
+
 /** Flags that set keys in a way of their own. */
 const OTHER_FLAGS: readonly (readonly [string, string])[] = [
   ['services.main.listen', '--listen'],

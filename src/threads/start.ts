@@ -31,17 +31,17 @@ export async function startPlane(options: PlaneOptions): Promise<{ plane: Plane;
   const { engine, table, sink, threads, onFault, onThreadLost } = options;
   const local = () => new LocalPlane(new NetEngine({ maxParked: options.maxParked }), table, sink, onFault);
   if (engine === 'net') return { plane: local(), why: 'as configured' };
+  // Limits of each client and rates are kept for each thread by itself: the epoll engine is for those who choose it.
+  if (engine === 'auto')
+    return { plane: local(), why: 'auto takes net; engine = "epoll" is the faster one on Linux' };
   try {
     const { isSupported } = await import('../engines/epoll/libc.js');
     if (!isSupported()) throw new Error(`no epoll engine for ${process.platform} ${process.arch}`);
     const { ThreadedPlane } = await import('./threaded.js');
     const plane = await ThreadedPlane.start(threads, table, { sink, onFault, onThreadLost });
-    return { plane, why: engine === 'auto' ? 'Linux with koffi' : 'as configured' };
+    return { plane, why: 'as configured' };
   } catch (error) {
     const reason = (error as Error).message.split('\n')[0]!;
-    if (engine === 'epoll') {
-      throw new Lb4Error('LB4_ENGINE', `the epoll engine cannot work here: ${reason}`, { cause: error });
-    }
-    return { plane: local(), why: `the epoll engine cannot work here: ${reason}` };
+    throw new Lb4Error('LB4_ENGINE', `the epoll engine cannot work here: ${reason}`, { cause: error });
   }
 }

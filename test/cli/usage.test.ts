@@ -37,10 +37,13 @@ const WRONG: readonly (readonly [string, string])[] = [
   ['-l 1 -t a --fall 1 --fall 2', 'lb4: expected --fall once, got it 2 times'],
   ['-c a -c b', 'lb4: expected --config once, got it 2 times'],
   ['-l 1 -t a --udp=yes', 'lb4: expected --udp without a value, got "yes"'],
-  ['-c lb4.toml --listen 1', 'lb4: expected -c FILE alone, got --listen as well: put it into the file'],
+  [
+    '-c lb4.toml --listen 1',
+    "lb4: expected no service's flags beside -c FILE, got --listen: put it into the file",
+  ],
   [
     'run -c lb4.toml -t a --no-check',
-    'lb4: expected -c FILE alone, got --to, --no-check as well: put it into the file',
+    "lb4: expected no service's flags beside -c FILE, got --to, --no-check: put it into the file",
   ],
   [
     '-l 1 -t a --connect-timeout 5',
