@@ -6,7 +6,7 @@ import { ServiceControl, type ServiceDeps } from './control/service.js';
 import { type Snapshot, snapshotService } from './control/snapshot.js';
 import type { Resolver } from './discovery/resolver.js';
 import { Lb4Error } from './errors.js';
-import type { Listening } from './flow/plane.js';
+import type { Listening } from './flow/listeners.js';
 import type { PlaneSink } from './flow/sink.js';
 import { type Logger, silentLogger } from './log.js';
 import { monotonic } from './monotonic.js';
@@ -230,6 +230,7 @@ export class Balancer {
       this.journal.connections = config.log.connections;
       this.plane!.wantRecords(config.log.connections);
       this.listening = await this.plane!.commit(this.plan(config, next));
+      for (const service of added) service.serve();
       for (const service of gone) this.retire(service);
     } catch (error) {
       for (const service of added) {

@@ -15,6 +15,16 @@ export interface TimerNode {
 /** `timerSlot` of a node that waits for nothing. */
 export const UNSCHEDULED = -1;
 
+/** A node to extend: everything but what to do when the time is up. */
+export abstract class TimerEntry implements TimerNode {
+  timerPrev: TimerNode | null = null;
+  timerNext: TimerNode | null = null;
+  timerDeadline = 0;
+  timerSlot = UNSCHEDULED;
+
+  abstract onTimer(now: number): void;
+}
+
 /** Heads a circular list of nodes. */
 class ListHead implements TimerNode {
   timerPrev: TimerNode = this;

@@ -41,6 +41,7 @@ export class ServiceControl {
   private readonly deps: ServiceDeps;
   private readonly discovery: Discovery;
   private readonly monitor: HealthMonitor;
+  private serving = false;
   /** By address; the order is the file's. */
   private backends = new Map<string, Backend>();
   /** Gone from the list, but with connections; and what ends their draining. */
@@ -86,6 +87,12 @@ export class ServiceControl {
   /** Find the backends. Resolves when each name was looked up once, or after 3 s; never rejects. */
   start(): Promise<void> {
     return this.discovery.use(this.config.backends);
+  }
+
+  /** The data plane serves it now: begin to look after the backends. One that never serves leaves no trace. */
+  serve(): void {
+    this.serving = true;
+    this.watch();
   }
 
   /** Take a changed configuration: what is the same goes on as it was. */
@@ -138,6 +145,11 @@ export class ServiceControl {
     this.monitor.stop();
   }
 
+  private watch(): void {
+    for (const backend of this.backends.values()) this.monitor.add(backend);
+    this.monitor.refresh();
+  }
+
   private reconcile(list: readonly Discovered[]): void {
     const next = new Map<string, Backend>();
     for (const found of list) {
@@ -148,8 +160,7 @@ export class ServiceControl {
     const old = this.backends;
     this.backends = next;
     for (const [key, backend] of old) if (!next.has(key)) this.remove(backend);
-    for (const backend of next.values()) this.monitor.add(backend);
-    this.monitor.refresh();
+    if (this.serving) this.watch();
     this.deps.onBackends();
   }
 

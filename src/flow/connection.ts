@@ -4,17 +4,15 @@ import type {
   Dial,
   DialFailure,
   DialObserver,
-  Relay,
   RelayEnd,
   RelayObserver,
   StreamConn,
 } from '../engines/engine.js';
 import { sampleLatency } from '../pool/latency.js';
 import type { PoolCandidate } from '../pool/picker.js';
-import { type TimerNode, UNSCHEDULED } from '../timer-wheel.js';
+import { ConnectionAccount } from './connection-account.js';
 import { buildProxyHeader, PROXY_INVALID, ProxyHeader, parseProxyHeader } from './proxy-protocol.js';
 import type { CloseReason } from './reasons.js';
-import type { Finished } from './sink.js';
 import type { TcpService } from './tcp-service.js';
 
 /** A client that may send a PROXY header has this long to do so. */
@@ -31,35 +29,19 @@ const header = new ProxyHeader();
  * The life of one TCP connection: header → admission → pick → dial (→ another backend) → relay → account. One object
  * that is at once the observer of its sockets, its own timer and its record, so that a connection costs few allocations.
  */
-export class Connection implements ConnObserver, DialObserver, RelayObserver, TimerNode, Finished {
-  timerPrev: TimerNode | null = null;
-  timerNext: TimerNode | null = null;
-  timerDeadline = 0;
-  timerSlot = UNSCHEDULED;
+export class Connection extends ConnectionAccount implements ConnObserver, DialObserver, RelayObserver {
   /** Links of the service's list and of its queue. */
   prev: Connection | undefined = undefined;
   next: Connection | undefined = undefined;
   queuePrev: Connection | undefined = undefined;
   queueNext: Connection | undefined = undefined;
 
-  /** The client: the socket's other end, or who a PROXY header says it is. */
-  client: Peer;
-  backendSlot = -1;
-  backend = '';
-  connectMs = -1;
-  durationMs = 0;
-  attempts = 0;
-  reason: CloseReason = 'internal_error';
-  detail = '';
-
-  private readonly owner: TcpService;
   private readonly socket: StreamConn;
   private readonly startedAt: number;
   private phase: Phase = 'header';
   private candidate: PoolCandidate | undefined = undefined;
   private dialling: Dial | undefined = undefined;
   private dialledAt = 0;
-  private relay: Relay | undefined = undefined;
   private tried: number[] | undefined = undefined;
   /** Why it would fail if no other backend is found. */
   private failure: CloseReason = 'no_backend';
@@ -67,31 +49,11 @@ export class Connection implements ConnObserver, DialObserver, RelayObserver, Ti
   private counted = false;
   private clientFinished = false;
   private halfClosedAt = 0;
-  /** Bytes that are in the totals already. */
-  private settledIn = 0;
-  private settledOut = 0;
 
   constructor(owner: TcpService, socket: StreamConn, now: number) {
-    this.owner = owner;
+    super(owner, socket.peer);
     this.socket = socket;
-    this.client = socket.peer;
     this.startedAt = now;
-  }
-
-  get service(): string {
-    return this.owner.plan.name;
-  }
-
-  get serviceSlot(): number {
-    return this.owner.plan.slot;
-  }
-
-  get bytesIn(): number {
-    return this.relay === undefined ? 0 : this.relay.bytesIn;
-  }
-
-  get bytesOut(): number {
-    return this.relay === undefined ? 0 : this.relay.bytesOut;
   }
 
   start(): void {
@@ -243,21 +205,6 @@ export class Connection implements ConnObserver, DialObserver, RelayObserver, Ti
     } else {
       this.fail(reason);
     }
-  }
-
-  /** Add what was relayed since the last time to the totals. */
-  settle(): void {
-    const { totals } = this.owner.plane;
-    const { bytesIn, bytesOut } = this;
-    const came = bytesIn - this.settledIn;
-    const went = bytesOut - this.settledOut;
-    this.settledIn = bytesIn;
-    this.settledOut = bytesOut;
-    totals.bytesIn[this.serviceSlot]! += came;
-    totals.bytesOut[this.serviceSlot]! += went;
-    if (this.backendSlot === -1) return;
-    totals.bytesIn[this.backendSlot]! += came;
-    totals.bytesOut[this.backendSlot]! += went;
   }
 
   private readHeader(): void {

@@ -1,5 +1,5 @@
 import type { Engine } from '../engines/engine.js';
-import { type TimerNode, UNSCHEDULED } from '../timer-wheel.js';
+import { TimerEntry } from '../timer-wheel.js';
 import type { CloseReason } from './reasons.js';
 
 /** Something with an end: a connection or a flow. */
@@ -13,12 +13,7 @@ const TICK_MS = 20;
  * Ends connections at a steady pace instead of all at once, so that their clients do not come back as a storm.
  * `perSecond` > 0; Infinity ends all of them now.
  */
-export class Pacer implements TimerNode {
-  timerPrev: TimerNode | null = null;
-  timerNext: TimerNode | null = null;
-  timerDeadline = 0;
-  timerSlot = UNSCHEDULED;
-
+export class Pacer extends TimerEntry {
   private readonly engine: Engine;
   private readonly victims: readonly Endable[];
   private readonly perSecond: number;
@@ -27,6 +22,7 @@ export class Pacer implements TimerNode {
   private done = 0;
 
   constructor(engine: Engine, victims: readonly Endable[], perSecond: number, reason: CloseReason) {
+    super();
     this.engine = engine;
     this.victims = victims;
     this.perSecond = perSecond;

@@ -1,9 +1,16 @@
-import { formatAddress } from '../address.js';
-import type { DatagramListener, Engine, Listener } from '../engines/engine.js';
+import type { Engine } from '../engines/engine.js';
 import { Picker } from '../pool/picker.js';
 import type { Plan, ServicePlan } from '../pool/plan.js';
 import { PROCESS_SLOT, type SharedTable, type Totals } from '../pool/table.js';
 import { Alarm } from './alarm.js';
+import {
+  closeAll,
+  type Inherited,
+  ListenerSet,
+  type Listening,
+  type Observers,
+  type Open,
+} from './listeners.js';
 import type { StrategyLoader } from './loader.js';
 import { type Endable, Pacer } from './pacer.js';
 import type { CloseReason } from './reasons.js';
@@ -28,27 +35,6 @@ export interface Prepared {
   readonly opened: Map<string, Open>;
 }
 
-interface Open {
-  readonly key: string;
-  readonly protocol: 'tcp' | 'udp';
-  readonly listener: Listener | DatagramListener;
-}
-
-/** An address that is bound already: by another thread, or before this one took over. */
-export interface Inherited {
-  readonly key: string;
-  /** The port that it has; 0 for a unix socket. */
-  readonly port: number;
-  /** A descriptor to listen with; absent where the address is to be bound once more. */
-  readonly fd?: number;
-}
-
-/** Where a service listens. */
-export interface Listening {
-  readonly service: string;
-  readonly address: string;
-}
-
 /**
  * The data plane of one thread: all services, on one engine. It takes whole plans and works out what changed; what did
  * not change keeps its sockets, its connections and its place in the rotation.
@@ -62,7 +48,7 @@ export class DataPlane {
   private services = new Map<number, Served>();
   /** Services that are no longer in the plan and still have connections. */
   private readonly retired = new Set<Service>();
-  private listeners = new Map<string, Open>();
+  private readonly listeners: ListenerSet;
   private maxConnections = 0;
   private paused = false;
   private readonly roomWatch = new Alarm(() => {
@@ -82,6 +68,7 @@ export class DataPlane {
     this.totals = table.totalsOf(thread);
     this.sink = sink;
     this.loadStrategy = loadStrategy;
+    this.listeners = new ListenerSet(engine);
   }
 
   /**
@@ -91,7 +78,7 @@ export class DataPlane {
   async prepare(plan: Plan, inherited: readonly Inherited[] = []): Promise<Prepared> {
     const services = new Map<number, Served>();
     for (const service of plan.services) services.set(service.slot, await this.load(service));
-    return { services, opened: await this.openListeners(plan, services, inherited) };
+    return { services, opened: await this.listeners.prepare(plan, observers(services), inherited) };
   }
 
   /**
@@ -105,8 +92,9 @@ export class DataPlane {
       if (!services.has(slot)) this.retire(service);
     }
     this.services = services;
-    await this.switchListeners(plan, opened);
-    return this.listening(plan);
+    const listening = await this.listeners.take(plan, observers(services), opened);
+    this.checkRoom();
+    return listening;
   }
 
   /** What `prepare` opened, for those who share it. */
@@ -120,20 +108,13 @@ export class DataPlane {
 
   /** Close what was opened for a plan that is not to be served. */
   async abandon({ opened }: Prepared): Promise<void> {
-    await Promise.all([...opened.values()].map(({ listener }) => listener.close()));
+    await closeAll(opened.values());
   }
 
   /** Take nothing new any more; what is open goes on. UDP flows still get and give datagrams. */
   async stopAccepting(): Promise<void> {
-    const open = [...this.listeners.values()];
     for (const { service } of this.services.values()) service.endWaiting('shutdown');
-    await Promise.all(
-      open.map(({ protocol, key, listener }) => {
-        if (protocol === 'udp') return undefined;
-        this.listeners.delete(key);
-        return listener.close();
-      }),
-    );
+    await this.listeners.closeStreams();
     for (const { service } of this.services.values())
       if (service instanceof UdpService) service.closed = true;
   }
@@ -168,8 +149,7 @@ export class DataPlane {
   async destroy(reason: CloseReason): Promise<void> {
     await this.stopAccepting();
     this.close(-1, Number.POSITIVE_INFINITY, reason);
-    await Promise.all([...this.listeners.values()].map(({ listener }) => listener.close()));
-    this.listeners.clear();
+    await this.listeners.close();
     this.engine.stop();
   }
 
@@ -183,13 +163,7 @@ export class DataPlane {
       this.watchRoom();
       this.sink.trouble(`max_connections (${this.maxConnections}) reached: new connections wait`);
     }
-    for (const { protocol, listener } of this.listeners.values()) {
-      if (protocol === 'udp') continue;
-      if (full) (listener as Listener).pause();
-      else (listener as Listener).resume();
-      // Resuming lets those in who waited, and may fill the process again.
-      if (this.paused !== full) return;
-    }
+    this.listeners.setPaused(full);
   }
 
   /** True while the process may take one more UDP flow. */
@@ -242,57 +216,6 @@ export class DataPlane {
     return { service, strategy, commit: next => service.update(next) };
   }
 
-  /** Open the addresses that are not open yet. Clients that come before the commit wait for it. */
-  private async openListeners(
-    plan: Plan,
-    services: ReadonlyMap<number, Served>,
-    inherited: readonly Inherited[],
-  ): Promise<Map<string, Open>> {
-    const opened = new Map<string, Open>();
-    try {
-      for (const service of plan.services) {
-        for (const bind of service.listen) {
-          const key = listenKey(service, formatAddress(bind));
-          if (this.listeners.has(key) || opened.has(key)) continue;
-          const target = services.get(service.slot)!.service;
-          const known = inherited.find(one => one.key === key);
-          const at = known !== undefined && bind.kind !== 'unix' ? { ...bind, port: known.port } : bind;
-          let listener: Listener | DatagramListener;
-          if (target instanceof TcpService) {
-            listener = await this.engine.listen(at, service.socket, target, known?.fd);
-            listener.pause();
-          } else {
-            listener = await this.engine.listenUdp(at, target, known?.fd);
-          }
-          opened.set(key, { key, protocol: service.protocol, listener });
-        }
-      }
-    } catch (error) {
-      await Promise.all([...opened.values()].map(({ listener }) => listener.close()));
-      throw error;
-    }
-    return opened;
-  }
-
-  /** Point every listener at its service and close those that nobody wants any more. */
-  private async switchListeners(plan: Plan, opened: Map<string, Open>): Promise<void> {
-    const next = new Map<string, Open>();
-    for (const service of plan.services) {
-      const target = this.services.get(service.slot)!.service;
-      for (const bind of service.listen) {
-        const key = listenKey(service, formatAddress(bind));
-        const open = (this.listeners.get(key) ?? opened.get(key))!;
-        open.listener.observer = target as never;
-        next.set(key, open);
-      }
-    }
-    const unwanted = [...this.listeners.values()].filter(({ key }) => !next.has(key));
-    this.listeners = next;
-    await Promise.all(unwanted.map(({ listener }) => listener.close()));
-    for (const { listener } of opened.values()) if (!this.paused && 'resume' in listener) listener.resume();
-    this.checkRoom();
-  }
-
   /** Look again now and then: another thread's connections make room too. */
   private watchRoom(): void {
     this.engine.timers.schedule(this.roomWatch, ROOM_POLL_MS, this.engine.now());
@@ -303,19 +226,11 @@ export class DataPlane {
     if (service instanceof UdpService) service.closed = true;
     if (service.size > 0) this.retired.add(service);
   }
-
-  private listening(plan: Plan): Listening[] {
-    return plan.services.flatMap(service =>
-      service.listen.map(bind => ({
-        service: service.name,
-        address: formatAddress(this.listeners.get(listenKey(service, formatAddress(bind)))!.listener.address),
-      })),
-    );
-  }
 }
 
-/** Port 0 is a new port for each service; any other address is the same listener whoever serves it. */
-function listenKey(service: ServicePlan, address: string): string {
-  const own = address.endsWith(':0') ? `${service.name} ` : '';
-  return `${own}${service.protocol} ${address}`;
+function observers(services: ReadonlyMap<number, Served>): Observers {
+  return {
+    stream: slot => services.get(slot)!.service as TcpService,
+    datagram: slot => services.get(slot)!.service as UdpService,
+  };
 }

@@ -3,7 +3,7 @@ import type { ListenObserver, StreamConn } from '../engines/engine.js';
 import type { Picker } from '../pool/picker.js';
 import type { ServicePlan } from '../pool/plan.js';
 import { PROCESS_SLOT } from '../pool/table.js';
-import { type TimerNode, UNSCHEDULED } from '../timer-wheel.js';
+import { TimerEntry, UNSCHEDULED } from '../timer-wheel.js';
 import { Connection } from './connection.js';
 import { Guard } from './guard.js';
 import type { DataPlane } from './plane.js';
@@ -14,12 +14,7 @@ import type { CloseReason } from './reasons.js';
 const QUEUE_POLL_MS = 50;
 
 /** One TCP service in one thread: its listeners, its guard, its picker and the connections it has. */
-export class TcpService implements ListenObserver, TimerNode {
-  timerPrev: TimerNode | null = null;
-  timerNext: TimerNode | null = null;
-  timerDeadline = 0;
-  timerSlot = UNSCHEDULED;
-
+export class TcpService extends TimerEntry implements ListenObserver {
   readonly plane: DataPlane;
   readonly picker: Picker;
   readonly guard: Guard;
@@ -32,6 +27,7 @@ export class TcpService implements ListenObserver, TimerNode {
   private last: Connection | undefined = undefined;
 
   constructor(plane: DataPlane, plan: ServicePlan, picker: Picker) {
+    super();
     this.plane = plane;
     this.plan = plan;
     this.picker = picker;

@@ -2,7 +2,7 @@ import type { DatagramListener, DatagramObserver, DatagramPeer } from '../engine
 import type { Picker, PoolCandidate } from '../pool/picker.js';
 import type { ServicePlan } from '../pool/plan.js';
 import { PROCESS_SLOT } from '../pool/table.js';
-import { type TimerNode, UNSCHEDULED } from '../timer-wheel.js';
+import { TimerEntry, UNSCHEDULED } from '../timer-wheel.js';
 import { FlowTable } from './flow-table.js';
 import { Guard } from './guard.js';
 import type { DataPlane } from './plane.js';
@@ -15,12 +15,7 @@ const SWEEP_BUDGET = 2_000;
 const NONE = -1;
 
 /** One UDP service in one thread: its flows, its guard and its picker. */
-export class UdpService implements DatagramObserver, TimerNode {
-  timerPrev: TimerNode | null = null;
-  timerNext: TimerNode | null = null;
-  timerDeadline = 0;
-  timerSlot = UNSCHEDULED;
-
+export class UdpService extends TimerEntry implements DatagramObserver {
   readonly plane: DataPlane;
   readonly picker: Picker;
   readonly guard: Guard;
@@ -33,6 +28,7 @@ export class UdpService implements DatagramObserver, TimerNode {
   private readonly tried: number[] = [NONE];
 
   constructor(plane: DataPlane, plan: ServicePlan, picker: Picker) {
+    super();
     this.plane = plane;
     this.plan = plan;
     this.picker = picker;

@@ -1,6 +1,7 @@
 import type { StrategyFault } from '../../strategies/load.js';
 import type { Engine } from '../engines/engine.js';
-import { DataPlane, type Listening, type Prepared } from '../flow/plane.js';
+import type { Listening } from '../flow/listeners.js';
+import { DataPlane, type Prepared } from '../flow/plane.js';
 import type { CloseReason } from '../flow/reasons.js';
 import type { PlaneSink } from '../flow/sink.js';
 import type { Plan } from '../pool/plan.js';

@@ -1,4 +1,4 @@
-import type { Inherited, Listening } from '../flow/plane.js';
+import type { Inherited, Listening } from '../flow/listeners.js';
 import type { CloseReason } from '../flow/reasons.js';
 import type { Finished } from '../flow/sink.js';
 import type { Plan } from '../pool/plan.js';

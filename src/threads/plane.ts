@@ -1,4 +1,4 @@
-import type { Listening } from '../flow/plane.js';
+import type { Listening } from '../flow/listeners.js';
 import type { CloseReason } from '../flow/reasons.js';
 import type { Plan } from '../pool/plan.js';
 

@@ -3,7 +3,7 @@ import type { StrategyFault } from '../../strategies/load.js';
 import { FdLedger } from '../engines/epoll/ledger.js';
 import { close as closeFd, openWake, wake } from '../engines/epoll/libc.js';
 import { type ErrorCode, Lb4Error } from '../errors.js';
-import type { Inherited, Listening } from '../flow/plane.js';
+import type { Inherited, Listening } from '../flow/listeners.js';
 import type { CloseReason } from '../flow/reasons.js';
 import type { PlaneSink } from '../flow/sink.js';
 import type { Plan } from '../pool/plan.js';
@@ -77,10 +77,15 @@ export class ThreadedPlane implements Plane {
   }
 
   async commit(plan: Plan): Promise<readonly Listening[]> {
-    const answers = await Promise.all(this.list.map(thread => this.ask(thread, { type: 'commit', plan })));
+    // A thread that dies over it is replaced and gets this plan then.
     this.plan = plan;
-    const [first] = answers;
-    return first?.type === 'committed' ? first.listening : [];
+    const answers = await Promise.allSettled(
+      this.list.map(thread => this.ask(thread, { type: 'commit', plan })),
+    );
+    for (const answer of answers) {
+      if (answer.status === 'fulfilled' && answer.value.type === 'committed') return answer.value.listening;
+    }
+    return [];
   }
 
   async abandon(): Promise<void> {

@@ -150,6 +150,7 @@ t.test('an address in use, a strategy that cannot be loaded: refused as a whole'
     [input({ late: { protocol: 'udp', listen: '192.0.2.99:5353', backends: [a!] } }, changes), 'LB4_LISTEN'],
   ];
   for (const [wrong, code] of attempts) {
+    await lb.balancer.settle();
     const before = lb.balancer.snapshot().services;
     await t.rejects(lb.balancer.apply(wrong), { code });
     t.strictSame(lb.balancer.snapshot().services, before);

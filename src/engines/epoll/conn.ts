@@ -1,5 +1,5 @@
 import { Peer } from '../../address.js';
-import { type TimerNode, UNSCHEDULED } from '../../timer-wheel.js';
+import { TimerEntry } from '../../timer-wheel.js';
 import type { ConnObserver, StreamConn } from '../engine.js';
 import {
   E,
@@ -34,12 +34,7 @@ const LEAVE_POLL_MS = 10;
 const LEAVE_PATIENCE_MS = 30_000;
 
 /** A stream socket of the epoll engine, before and while it is relayed. An idle one holds no buffer. */
-export class EpollConn implements StreamConn, Pollable, TimerNode {
-  timerPrev: TimerNode | null = null;
-  timerNext: TimerNode | null = null;
-  timerDeadline = 0;
-  timerSlot = UNSCHEDULED;
-
+export class EpollConn extends TimerEntry implements StreamConn, Pollable {
   readonly peer: Peer;
   fd: number;
   head: Uint8Array = EMPTY;
@@ -77,6 +72,7 @@ export class EpollConn implements StreamConn, Pollable, TimerNode {
   private leavingSince = 0;
 
   constructor(loop: Loop, fd: number, peer: Peer, unix: boolean) {
+    super();
     this.loop = loop;
     this.fd = fd;
     this.peer = peer;

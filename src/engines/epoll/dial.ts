@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Endpoint, isLoopback, Peer } from '../../address.js';
 import type { SocketPlan } from '../../pool/plan.js';
 import { describeSystemError, isLocalTrouble } from '../../system-error.js';
-import { type TimerNode, UNSCHEDULED } from '../../timer-wheel.js';
+import { TimerEntry } from '../../timer-wheel.js';
 import type { Dial, DialObserver } from '../engine.js';
 import { EpollConn, STREAM_EVENTS } from './conn.js';
 import {
@@ -66,12 +66,7 @@ function isEphemeral(port: number): boolean {
 }
 
 /** One attempt to connect, without blocking. */
-export class EpollDial implements Dial, Pollable, TimerNode {
-  timerPrev: TimerNode | null = null;
-  timerNext: TimerNode | null = null;
-  timerDeadline = 0;
-  timerSlot = UNSCHEDULED;
-
+export class EpollDial extends TimerEntry implements Dial, Pollable {
   private readonly loop: Loop;
   private readonly endpoint: Endpoint;
   private readonly observer: DialObserver;
@@ -81,6 +76,7 @@ export class EpollDial implements Dial, Pollable, TimerNode {
   private over = false;
 
   constructor(loop: Loop, endpoint: Endpoint, options: SocketPlan, observer: DialObserver) {
+    super();
     this.loop = loop;
     this.endpoint = endpoint;
     this.observer = observer;

@@ -3,7 +3,7 @@ import { type Bind, type Endpoint, formatAddress, Peer } from '../../address.js'
 import { Lb4Error } from '../../errors.js';
 import type { SocketPlan } from '../../pool/plan.js';
 import { describeSystemError } from '../../system-error.js';
-import { type TimerNode, UNSCHEDULED } from '../../timer-wheel.js';
+import { TimerEntry } from '../../timer-wheel.js';
 import type { Listener, ListenObserver } from '../engine.js';
 import { type BindOptions, type Bound, openBound } from './bind.js';
 import { EpollConn, STREAM_EVENTS } from './conn.js';
@@ -28,12 +28,7 @@ const ACCEPT_BUDGET = 64;
 const REST_MS = 100;
 
 /** A stream listener; whoever is not accepted waits in the kernel's queue. */
-export class EpollListener implements Listener, Pollable, TimerNode {
-  timerPrev: TimerNode | null = null;
-  timerNext: TimerNode | null = null;
-  timerDeadline = 0;
-  timerSlot = UNSCHEDULED;
-
+export class EpollListener extends TimerEntry implements Listener, Pollable {
   readonly address: Endpoint;
   observer: ListenObserver;
   private readonly loop: Loop;
@@ -44,6 +39,7 @@ export class EpollListener implements Listener, Pollable, TimerNode {
   private closed = false;
 
   private constructor(loop: Loop, bound: Bound, observer: ListenObserver) {
+    super();
     this.loop = loop;
     this.fd = bound.fd;
     this.address = bound.address;

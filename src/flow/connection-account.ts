@@ -1,0 +1,62 @@
+import type { Peer } from '../address.js';
+import type { Relay } from '../engines/engine.js';
+import { TimerEntry } from '../timer-wheel.js';
+import type { CloseReason } from './reasons.js';
+import type { Finished } from './sink.js';
+import type { TcpService } from './tcp-service.js';
+
+/** What is known of a connection when it is over, and its bytes in the totals meanwhile: its own record. */
+export abstract class ConnectionAccount extends TimerEntry implements Finished {
+  /** The client: the socket's other end, or who a PROXY header says it is. */
+  client: Peer;
+  backendSlot = -1;
+  backend = '';
+  connectMs = -1;
+  durationMs = 0;
+  attempts = 0;
+  reason: CloseReason = 'internal_error';
+  detail = '';
+
+  protected readonly owner: TcpService;
+  protected relay: Relay | undefined = undefined;
+  /** Bytes that are in the totals already. */
+  private settledIn = 0;
+  private settledOut = 0;
+
+  constructor(owner: TcpService, client: Peer) {
+    super();
+    this.owner = owner;
+    this.client = client;
+  }
+
+  get service(): string {
+    return this.owner.plan.name;
+  }
+
+  get serviceSlot(): number {
+    return this.owner.plan.slot;
+  }
+
+  get bytesIn(): number {
+    return this.relay === undefined ? 0 : this.relay.bytesIn;
+  }
+
+  get bytesOut(): number {
+    return this.relay === undefined ? 0 : this.relay.bytesOut;
+  }
+
+  /** Add what was relayed since the last time to the totals. */
+  settle(): void {
+    const { totals } = this.owner.plane;
+    const { bytesIn, bytesOut } = this;
+    const came = bytesIn - this.settledIn;
+    const went = bytesOut - this.settledOut;
+    this.settledIn = bytesIn;
+    this.settledOut = bytesOut;
+    totals.bytesIn[this.serviceSlot]! += came;
+    totals.bytesOut[this.serviceSlot]! += went;
+    if (this.backendSlot === -1) return;
+    totals.bytesIn[this.backendSlot]! += came;
+    totals.bytesOut[this.backendSlot]! += went;
+  }
+}
