@@ -14,6 +14,7 @@ export interface Candidate {
 }
 
 export const CANDIDATES: readonly Candidate[] = [
+  lb4('epoll'),
   lb4('net'),
   {
     name: 'haproxy',

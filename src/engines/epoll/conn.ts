@@ -169,11 +169,12 @@ export class EpollConn extends TimerEntry implements StreamConn, Pollable {
   }
 
   onEvents(events: number): void {
-    if ((events & (EPOLLERR | EPOLLHUP)) !== 0) this.hangup = this.readable = true;
-    if ((events & EPOLLRDHUP) !== 0) this.hangup = this.readable = true;
+    const broken = (events & (EPOLLERR | EPOLLHUP)) !== 0;
+    if (broken || (events & EPOLLRDHUP) !== 0) this.hangup = this.readable = true;
     if ((events & EPOLLIN) !== 0) this.readable = true;
-    if (this.relay !== undefined)
-      this.relay.onEvents(this, (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) !== 0);
+    // After FIN was read the kernel says 0 again and again: a reset that comes later shows in the event only.
+    if ((events & EPOLLERR) !== 0 && this.finished && !this.finSent) this.breakNow();
+    else if (this.relay !== undefined) this.relay.onEvents(this, broken || (events & EPOLLOUT) !== 0);
     else if (this.hangup || this.reading) this.fillHead();
   }
 
@@ -196,6 +197,11 @@ export class EpollConn extends TimerEntry implements StreamConn, Pollable {
     this.loop.close(this.fd);
     this.pending = EMPTY;
     this.head = EMPTY;
+  }
+
+  private breakNow(): void {
+    if (this.relay !== undefined) this.relay.onBroken(this);
+    else this.observer?.onBroken();
   }
 
   private isDelivered(): boolean {

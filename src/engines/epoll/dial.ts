@@ -115,11 +115,14 @@ export class EpollDial extends TimerEntry implements Dial, Pollable {
   onEvents(events: number): void {
     if (this.over) return;
     const { slab } = this.loop;
+    let reset = false;
     if ((events & (EPOLLERR | EPOLLHUP)) !== 0) {
       slab.data.setInt32(slab.lengthAt, 4, true);
       getsockopt(this.fd, SOL_SOCKET, SO_ERROR, slab.pair, slab.length);
       const error = slab.pairWords[0]!;
-      if (error !== 0) {
+      // A backend that accepted and has reset already refused nothing: what it sent before is to be passed on.
+      reset = error === E.ECONNRESET || error === E.EPIPE;
+      if (error !== 0 && !reset) {
         this.failure = error;
         this.onAgain();
         return;
@@ -138,6 +141,8 @@ export class EpollDial extends TimerEntry implements Dial, Pollable {
     }
     loop.handOver(fd, conn);
     conn.readable = (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) !== 0;
+    // The error was taken from the socket by asking: from here on it looks like an end.
+    conn.deaf = reset;
     conn.hangup = (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) !== 0;
     this.observer.onDialled(conn);
   }

@@ -240,8 +240,9 @@ export class EpollRelay implements Relay {
   }
 
   /** `from` was reset, or broke: the other side gets what is buffered for it, then RST. */
-  private onBroken(from: EpollConn): void {
+  onBroken(from: EpollConn): void {
     const to = from.other!;
+    if (from.leaving || from.closed) return;
     this.end ??= from === this.client ? 'client_reset' : 'backend_reset';
     this.dropPipe(from);
     from.release();
