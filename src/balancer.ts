@@ -71,6 +71,7 @@ export class Balancer {
       slots: this.slots,
       journal: this.journal,
       resolver: options.resolver,
+      threads: () => this.plane!.threads,
       onTransition: transition => this.journal.transition(transition),
       onBackends: () => this.replan(),
       onRemoved: backend =>

@@ -3,7 +3,12 @@ import type { Backend } from '../pool/backend.js';
 import type { BackendPlan, ServicePlan } from '../pool/plan.js';
 
 /** A service as the data plane gets it. */
-export function servicePlan(slot: number, config: ServiceConfig, backends: readonly Backend[]): ServicePlan {
+export function servicePlan(
+  slot: number,
+  config: ServiceConfig,
+  backends: readonly Backend[],
+  clients?: SharedArrayBuffer,
+): ServicePlan {
   const { kind, ...options } = config.strategy;
   const { timeouts, proxy_protocol, socket, udp } = config;
   return {
@@ -21,6 +26,7 @@ export function servicePlan(slot: number, config: ServiceConfig, backends: reado
       allow: config.allow,
       deny: config.deny,
     },
+    clients,
     timeouts: {
       connect: timeouts.connect,
       idle: timeouts.idle,

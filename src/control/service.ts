@@ -5,6 +5,7 @@ import { Discovery } from '../discovery/discovery.js';
 import type { Discovered } from '../discovery/entry.js';
 import type { Resolver } from '../discovery/resolver.js';
 import { localHeader } from '../flow/proxy-protocol.js';
+import { SharedClients } from '../flow/shared-clients.js';
 import type { CheckResult } from '../health/checker.js';
 import { HealthMonitor, type MonitorConfig } from '../health/monitor.js';
 import { Backend, type Transition } from '../pool/backend.js';
@@ -18,6 +19,8 @@ export interface ServiceDeps {
   readonly slots: SlotAllocator;
   readonly journal: Journal;
   readonly resolver: Resolver | undefined;
+  /** Data-plane threads. */
+  threads(): number;
   onTransition(transition: Transition): void;
   /** The list of backends is another one: the data plane needs a new plan. */
   onBackends(): void;
@@ -42,6 +45,8 @@ export class ServiceControl {
   private readonly discovery: Discovery;
   private readonly monitor: HealthMonitor;
   private serving = false;
+  /** Where several threads count this service's clients, from the first limit on: counts outlive a change of limits. */
+  private clients: SharedArrayBuffer | undefined;
   /** By address; the order is the file's. */
   private backends = new Map<string, Backend>();
   /** Gone from the list, but with connections; and what ends their draining. */
@@ -81,7 +86,10 @@ export class ServiceControl {
 
   /** The plan with these settings, and the backends that there are now. */
   plan(config: ServiceConfig): ServicePlan {
-    return servicePlan(this.slot, config, this.list);
+    const limited = config.max_connections_per_client > 0 || config.connection_rate_per_client > 0;
+    const threads = this.deps.threads();
+    if (limited && threads > 1) this.clients ??= SharedClients.create(threads);
+    return servicePlan(this.slot, config, this.list, this.clients);
   }
 
   /** Find the backends. Resolves when each name was looked up once, or after 3 s; never rejects. */

@@ -14,6 +14,18 @@ export const NONE = -1;
 const SIX = 1 << 16;
 const FIRST_CAPACITY = 64;
 
+// What a table knows beside its records: words of the same memory, so that several threads can share it.
+const SIZE = 0;
+/** Records that were ever in use; their numbers are below it. */
+const USED = 1;
+const HEAD = 2;
+const TAIL = 3;
+const FREED = 4;
+/** 1 once the words are a table. */
+const READY = 5;
+const STATE_WORDS = 16;
+const RANDOM_WORDS = 20 * 256;
+
 // A record is eight words, half a cache line: the key, its hash, and the links of the order list.
 const STRIDE = 8;
 const TAG = 4;
@@ -40,34 +52,64 @@ export function keyTag(family: 0 | 4 | 6, port: number, listener: number): numbe
  * cannot read them cannot choose addresses that collide. Grows by doubling up to `max` records and never shrinks.
  *
  * Records can also be put in one list, in the order of `append`.
+ *
+ * A table can lie in memory that others share (`memory`). It does not grow then, and its users must
+ * keep each other out: nothing here is atomic.
  */
 export class AddressTable {
   /** Most records this table will hold. */
   readonly max: number;
-  /** Records in use. */
-  size = 0;
   /** Record numbers are below this; grows in `insert`. */
   capacity: number;
-  /** The record at the front of the order list, NONE when it is empty. */
-  head = NONE;
-  private tail = NONE;
+  private readonly state: Int32Array;
+  private readonly random: Int32Array;
   private records: Int32Array;
   /** A pair for each slot: the hash, and the record number + 1 or 0 for empty. */
   private slots: Int32Array;
-  private used = 0;
-  private free = NONE;
-  private readonly random = new Int32Array(20 * 256);
 
-  /** `max` 1 to MAX_RECORDS, else Lb4Error LB4_LIMIT. `fill` seeds the hash. */
-  constructor(max: number, fill: RandomFill = randomFillSync) {
+  /**
+   * `max` 1 to MAX_RECORDS, else Lb4Error LB4_LIMIT. `fill` seeds the hash.
+   * `memory`: at least `words(max)` words, all zero or with such a table in them.
+   */
+  constructor(max: number, fill: RandomFill = randomFillSync, memory?: Int32Array) {
     if (!Number.isInteger(max) || max < 1 || max > MAX_RECORDS) {
       throw new Lb4Error('LB4_LIMIT', `expected a table of 1 to ${MAX_RECORDS} records, got ${max}`);
     }
     this.max = max;
-    this.capacity = Math.min(max, FIRST_CAPACITY);
-    this.records = new Int32Array(this.capacity * STRIDE);
-    this.slots = new Int32Array(slotWords(this.capacity));
-    fill(this.random);
+    this.capacity = memory === undefined ? Math.min(max, FIRST_CAPACITY) : max;
+    const words = memory ?? new Int32Array(AddressTable.words(this.capacity));
+    this.state = words.subarray(0, STATE_WORDS);
+    this.random = words.subarray(STATE_WORDS, STATE_WORDS + RANDOM_WORDS);
+    const records = STATE_WORDS + RANDOM_WORDS;
+    const slots = records + this.capacity * STRIDE;
+    this.records = words.subarray(records, slots);
+    this.slots = words.subarray(slots, slots + slotWords(this.capacity));
+    if (this.state[READY] !== 0) return;
+    this.state[READY] = 1;
+    this.state.fill(NONE, HEAD, FREED + 1);
+    const random = new Int32Array(RANDOM_WORDS);
+    fill(random);
+    this.random.set(random);
+  }
+
+  /** Words of memory for a table of `max` records that does not grow. */
+  static words(max: number): number {
+    return STATE_WORDS + RANDOM_WORDS + max * STRIDE + slotWords(max);
+  }
+
+  /** Records in use. */
+  get size(): number {
+    return this.state[SIZE]!;
+  }
+
+  /** Records with numbers from here on were never in use. */
+  get used(): number {
+    return this.state[USED]!;
+  }
+
+  /** The record at the front of the order list, NONE when it is empty. */
+  get head(): number {
+    return this.state[HEAD]!;
   }
 
   /** The record with this key, or NONE. */
@@ -95,12 +137,14 @@ export class AddressTable {
 
   /** A new record for a key that is not there yet, outside of the order list; NONE when the table is full. */
   insert(a0: number, a1: number, a2: number, a3: number, tag: number): number {
-    let record = this.free;
+    const { state } = this;
+    let record = state[FREED]!;
     if (record !== NONE) {
-      this.free = this.records[record * STRIDE + NEXT]!;
+      state[FREED] = this.records[record * STRIDE + NEXT]!;
     } else {
-      if (this.used === this.capacity && !this.grow()) return NONE;
-      record = this.used++;
+      record = state[USED]!;
+      if (record === this.capacity && !this.grow()) return NONE;
+      state[USED] = record + 1;
     }
     const hash = this.hash(a0, a1, a2, a3, tag);
     const at = record * STRIDE;
@@ -113,14 +157,14 @@ export class AddressTable {
     records[at + HASH] = hash;
     records[at + PREV] = DETACHED;
     this.place(hash, record);
-    this.size++;
+    state[SIZE]!++;
     return record;
   }
 
   /** Take the record out of the table and the order list; its number may be given to the next key. Twice is harmless. */
   remove(record: number): void {
     const at = record * STRIDE;
-    const { records, slots } = this;
+    const { records, slots, state } = this;
     if (records[at + PREV] === FREE) return;
     this.detach(record);
     const wrap = slots.length - 1;
@@ -136,32 +180,33 @@ export class AddressTable {
     }
     slots[hole + 1] = 0;
     records[at + PREV] = FREE;
-    records[at + NEXT] = this.free;
-    this.free = record;
-    this.size--;
+    records[at + NEXT] = state[FREED]!;
+    state[FREED] = record;
+    state[SIZE]!--;
   }
 
   /** Put the record at the end of the order list, wherever it was. */
   append(record: number): void {
-    if (this.tail === record) return;
+    const { records, state } = this;
+    if (state[TAIL] === record) return;
     this.detach(record);
-    const { records, tail } = this;
+    const tail = state[TAIL]!;
     records[record * STRIDE + PREV] = tail;
     records[record * STRIDE + NEXT] = NONE;
-    if (tail === NONE) this.head = record;
+    if (tail === NONE) state[HEAD] = record;
     else records[tail * STRIDE + NEXT] = record;
-    this.tail = record;
+    state[TAIL] = record;
   }
 
   /** Take the record out of the order list; it stays in the table. */
   detach(record: number): void {
-    const { records } = this;
+    const { records, state } = this;
     const prev = records[record * STRIDE + PREV]!;
     if (prev === DETACHED) return;
     const next = records[record * STRIDE + NEXT]!;
-    if (prev === NONE) this.head = next;
+    if (prev === NONE) state[HEAD] = next;
     else records[prev * STRIDE + NEXT] = next;
-    if (next === NONE) this.tail = prev;
+    if (next === NONE) state[TAIL] = prev;
     else records[next * STRIDE + PREV] = prev;
     records[record * STRIDE + PREV] = DETACHED;
   }
@@ -169,6 +214,29 @@ export class AddressTable {
   /** The record after this one in the order list, or NONE. */
   after(record: number): number {
     return this.records[record * STRIDE + NEXT]!;
+  }
+
+  /**
+   * Make the table whole again after a change that was never finished: it holds the records that `keep` names, out of
+   * the order list. They must have been inserted whole.
+   */
+  rebuild(keep: (record: number) => boolean): void {
+    const { records, slots, state } = this;
+    slots.fill(0);
+    state.fill(NONE, HEAD, FREED + 1);
+    state[SIZE] = 0;
+    for (let record = 0; record < state[USED]!; record++) {
+      const at = record * STRIDE;
+      if (keep(record)) {
+        records[at + PREV] = DETACHED;
+        this.place(records[at + HASH]!, record);
+        state[SIZE]!++;
+      } else {
+        records[at + PREV] = FREE;
+        records[at + NEXT] = state[FREED]!;
+        state[FREED] = record;
+      }
+    }
   }
 
   private hash(a0: number, a1: number, a2: number, a3: number, tag: number): number {

@@ -1,6 +1,8 @@
 import type { Peer } from '../address.js';
+import type { SpinLock } from '../pool/lock.js';
 import { AddressTable, keyTag, NONE, type RandomFill } from './address-table.js';
 import { defaultBurst, hasToken, refill } from './rate.js';
+import { SharedClients } from './shared-clients.js';
 
 /** `limit`: the client has as many connections as it may; `rate`: it opens them too fast. */
 export type Admission = 'ok' | 'limit' | 'rate';
@@ -24,16 +26,22 @@ const DEFAULT_MAX_CLIENTS = 262_144;
  *
  * Memory is bounded: clients without connections are forgotten as soon as their bucket is full again, the longest idle
  * one at once when room is needed. With `maxClients` clients that all have connections a new client gets `limit`.
+ *
+ * Threads that `share` one buffer count together, exactly; then the room is what the buffer was made for.
  */
 export class ClientCounts {
   private maxActive = 0;
   private perSecond = 0;
   private burst = 1;
   /** The order list holds the clients without connections, the longest idle first. */
-  private readonly table: AddressTable;
+  private table: AddressTable;
   private active: Int32Array;
   private tokens: Float64Array;
   private last: Float64Array;
+  /** There when other threads count in the same memory. */
+  private lock: SpinLock | undefined;
+  /** What this thread has added to `active`, if others add to it as well. */
+  private own: Int32Array | undefined;
 
   /** `maxClients` 1 to 2^24, else Lb4Error LB4_LIMIT. `fill` seeds the hash; tests pass their own. */
   constructor(limits: ClientLimits, maxClients: number = DEFAULT_MAX_CLIENTS, fill?: RandomFill) {
@@ -49,6 +57,22 @@ export class ClientCounts {
     this.maxActive = limits.maxActive;
     this.perSecond = limits.perSecond;
     this.burst = Math.max(1, limits.burst ?? defaultBurst(limits.perSecond));
+  }
+
+  /** From now on count with other threads in this buffer, as thread `thread`. Only before the first connection is counted. */
+  share(buffer: SharedArrayBuffer, thread: number): void {
+    const { lock, table, active, tokens, last, shares } = new SharedClients(buffer, thread);
+    this.lock = lock;
+    this.own = shares[thread]!;
+    this.table = table;
+    this.active = active;
+    this.tokens = tokens;
+    this.last = last;
+  }
+
+  /** True once it counts with other threads. */
+  get shared(): boolean {
+    return this.lock !== undefined;
   }
 
   /** False when there is nothing to limit: `acquire` then says `ok` and counts nothing. */
@@ -67,6 +91,30 @@ export class ClientCounts {
    */
   acquire(peer: Peer, now: number): Admission {
     if (!this.enabled || peer.family === 0) return 'ok';
+    this.lock?.acquire();
+    const admission = this.count(peer, now);
+    this.lock?.release();
+    return admission;
+  }
+
+  /** A connection of this client ended. A client that is not known is left alone. */
+  release(peer: Peer): void {
+    if (peer.family === 0) return;
+    this.lock?.acquire();
+    this.uncount(peer);
+    this.lock?.release();
+  }
+
+  /** Connections this client has now. */
+  activeOf(peer: Peer): number {
+    this.lock?.acquire();
+    const client = this.lookUp(peer);
+    const active = client === NONE ? 0 : this.active[client]!;
+    this.lock?.release();
+    return active;
+  }
+
+  private count(peer: Peer, now: number): Admission {
     let client = this.lookUp(peer);
     if (client === NONE) {
       client = this.admit(peer, now);
@@ -82,24 +130,18 @@ export class ClientCounts {
       this.tokens[client] = tokens - 1;
     }
     this.active[client] = active + 1;
+    if (this.own !== undefined) this.own[client]!++;
     this.table.detach(client);
     return 'ok';
   }
 
-  /** A connection of this client ended. A client that is not known is left alone. */
-  release(peer: Peer): void {
-    if (peer.family === 0) return;
+  private uncount(peer: Peer): void {
     const client = this.lookUp(peer);
     if (client === NONE || this.active[client] === 0) return;
+    if (this.own !== undefined) this.own[client]!--;
     if (--this.active[client]! > 0) return;
     if (this.perSecond > 0) this.table.append(client);
     else this.table.remove(client);
-  }
-
-  /** Connections this client has now. */
-  activeOf(peer: Peer): number {
-    const client = this.lookUp(peer);
-    return client === NONE ? 0 : this.active[client]!;
   }
 
   private lookUp(peer: Peer): number {

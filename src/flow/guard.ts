@@ -6,7 +6,10 @@ import { RateLimit } from './rate.js';
 
 export type Verdict = 'ok' | 'denied' | 'limit';
 
-/** Who may connect, how many, and how fast: the checks of one service in one thread, before a backend is picked. */
+/**
+ * Who may connect, how many, and how fast: the checks of one service, before a backend is picked. Each thread has its own
+ * guard; what they count lies in memory that they share, so that a limit holds for all of them together.
+ */
 export class Guard {
   private readonly table: SharedTable;
   private readonly slot: number;
@@ -16,30 +19,33 @@ export class Guard {
   private rate: RateLimit;
   private readonly clients: ClientCounts;
 
-  constructor(table: SharedTable, serviceSlot: number, limits: LimitPlan) {
+  /** `clients` as in the service's plan. */
+  constructor(table: SharedTable, serviceSlot: number, limits: LimitPlan, clients?: SharedArrayBuffer) {
     this.table = table;
     this.slot = serviceSlot;
     this.limits = limits;
     this.allow = new CidrList(limits.allow);
     this.deny = new CidrList(limits.deny);
-    this.rate = new RateLimit(limits.connectionRate);
+    this.rate = this.rateLimit(limits);
     this.clients = new ClientCounts(clientLimits(limits));
+    if (clients !== undefined) this.clients.share(clients, table.index);
   }
 
-  /** Take new limits; connections that are open stay, buckets go on unless their rate has changed. */
-  configure(limits: LimitPlan): void {
-    if (limits.connectionRate !== this.limits.connectionRate)
-      this.rate = new RateLimit(limits.connectionRate);
+  /** Take new limits; connections that are open stay, and what was taken from a bucket stays taken. */
+  configure(limits: LimitPlan, clients?: SharedArrayBuffer): void {
+    if (clients !== undefined && !this.clients.shared) this.clients.share(clients, this.table.index);
+    this.rate = this.rateLimit(limits);
     this.limits = limits;
     this.allow = new CidrList(limits.allow);
     this.deny = new CidrList(limits.deny);
     this.clients.configure(clientLimits(limits));
   }
 
-  /** Count one more in the service, until `leave`; false when that is more than `max_connections`. */
-  enter(): boolean {
+  /** Count one more in the service, until `leave`; false when that is more than `max_connections`, or `most`. */
+  enter(most = Number.POSITIVE_INFINITY): boolean {
     const { maxConnections } = this.limits;
-    return this.table.acquire(this.slot) < maxConnections || maxConnections === 0;
+    const before = this.table.acquire(this.slot);
+    return before < most && (before < maxConnections || maxConnections === 0);
   }
 
   leave(): void {
@@ -65,6 +71,10 @@ export class Guard {
 
   release(peer: Peer): void {
     this.clients.release(peer);
+  }
+
+  private rateLimit({ connectionRate }: LimitPlan): RateLimit {
+    return new RateLimit(connectionRate, undefined, this.table.rateCell(this.slot));
   }
 }
 

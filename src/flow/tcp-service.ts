@@ -31,7 +31,7 @@ export class TcpService extends TimerEntry implements ListenObserver {
     this.plane = plane;
     this.plan = plan;
     this.picker = picker;
-    this.guard = new Guard(plane.table, plan.slot, plan.limits);
+    this.guard = new Guard(plane.table, plan.slot, plan.limits, plan.clients);
     this.acceptFrom = new CidrList(plan.proxyProtocol.acceptFrom);
     picker.setBackends(plan.backends);
   }
@@ -39,7 +39,7 @@ export class TcpService extends TimerEntry implements ListenObserver {
   /** Take a changed plan; connections, queue and counts stay. */
   update(plan: ServicePlan): void {
     this.plan = plan;
-    this.guard.configure(plan.limits);
+    this.guard.configure(plan.limits, plan.clients);
     this.acceptFrom = new CidrList(plan.proxyProtocol.acceptFrom);
     this.picker.setBackends(plan.backends);
     this.serveQueue();

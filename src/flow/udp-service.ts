@@ -32,7 +32,7 @@ export class UdpService extends TimerEntry implements DatagramObserver {
     this.plane = plane;
     this.plan = plan;
     this.picker = picker;
-    this.guard = new Guard(plane.table, plan.slot, plan.limits);
+    this.guard = new Guard(plane.table, plan.slot, plan.limits, plan.clients);
     this.flows = new FlowTable(plan.udp.maxFlows);
     picker.setBackends(plan.backends);
   }
@@ -44,7 +44,7 @@ export class UdpService extends TimerEntry implements DatagramObserver {
   update(plan: ServicePlan): void {
     const resized = plan.udp.maxFlows !== this.plan.udp.maxFlows;
     this.plan = plan;
-    this.guard.configure(plan.limits);
+    this.guard.configure(plan.limits, plan.clients);
     this.picker.setBackends(plan.backends);
     if (resized) this.resize();
     // A flow must not stay pinned to a backend that is gone.
@@ -136,7 +136,7 @@ export class UdpService extends TimerEntry implements DatagramObserver {
       totals.droppedNoBackend[slot]!++;
       return undefined;
     }
-    if (this.size >= this.plan.udp.maxFlows || !this.plane.hasRoom || !this.enter()) {
+    if (!this.plane.hasRoom || !this.enter()) {
       totals.droppedLimit[slot]!++;
       return undefined;
     }
@@ -186,7 +186,7 @@ export class UdpService extends TimerEntry implements DatagramObserver {
   }
 
   private enter(): boolean {
-    if (this.guard.enter()) return true;
+    if (this.guard.enter(this.plan.udp.maxFlows)) return true;
     this.guard.leave();
     return false;
   }

@@ -19,6 +19,8 @@ export interface ServicePlan {
   readonly strategy: { readonly kind: string; readonly options: Readonly<Record<string, unknown>> };
   readonly backends: readonly BackendPlan[];
   readonly limits: LimitPlan;
+  /** Where threads count the clients together; absent with one thread, and where clients were never limited. */
+  readonly clients?: SharedArrayBuffer;
   readonly timeouts: TimeoutPlan;
   /** Distinct backends tried before giving up. */
   readonly attempts: number;

@@ -1,4 +1,5 @@
 import { Lb4Error } from '../errors.js';
+import { CONTROL, SpinLock } from './lock.js';
 
 /**
  * The shared table: the one place where control plane and data plane meet. It lies in SharedArrayBuffers, so that
@@ -39,11 +40,23 @@ export interface TableBuffers {
   readonly shares: readonly SharedArrayBuffer[];
 }
 
-const INT_FIELDS = 5;
-const FLOAT_FIELDS = 3;
+/** A token bucket that all threads share: read and written under the lock only. */
+export interface RateCell {
+  readonly lock: SpinLock;
+  /** [0] tokens taken and not made up for yet, [1] when that was so, monotonic ms. All zero is a full bucket. */
+  readonly bucket: Float64Array;
+}
+
+const INT_FIELDS = 6;
+const LOCKS = 5;
+const FLOAT_FIELDS = 5;
+/** Two numbers for each slot. */
+const BUCKETS = 3;
 
 export class SharedTable {
   readonly buffers: TableBuffers;
+  /** The thread that sees the table through this object. */
+  readonly index: number;
   /** Connections or flows open or dialling. */
   readonly active: Int32Array;
   /** A `State` value. */
@@ -62,10 +75,13 @@ export class SharedTable {
   readonly latencyAt: Float64Array;
 
   private readonly share: Int32Array;
+  /** Who holds the lock of a slot's bucket. */
+  private readonly locks: Int32Array;
 
   /** The table as thread `index` sees it. */
   constructor(buffers: TableBuffers, index = 0) {
     this.buffers = buffers;
+    this.index = index;
     this.share = new Int32Array(buffers.shares[index]!);
     const ints = (field: number) => new Int32Array(buffers.ints, field * MAX_SLOTS * 4, MAX_SLOTS);
     const floats = (field: number) => new Float64Array(buffers.floats, field * MAX_SLOTS * 8, MAX_SLOTS);
@@ -74,6 +90,7 @@ export class SharedTable {
     this.failures = ints(2);
     this.panic = ints(3);
     this.generation = ints(4);
+    this.locks = ints(LOCKS);
     this.weight = floats(0);
     this.latency = floats(1);
     this.latencyAt = floats(2);
@@ -92,6 +109,11 @@ export class SharedTable {
   /** The totals that thread `index` writes. */
   totalsOf(index: number): Totals {
     return new Totals(this.buffers.totals[index]!);
+  }
+
+  /** The bucket of a service's `connection_rate`. */
+  rateCell(slot: number): RateCell {
+    return { lock: new SpinLock(this.locks, slot, this.index), bucket: this.bucket(slot) };
   }
 
   /** A total added up over all threads. */
@@ -120,6 +142,7 @@ export class SharedTable {
     this.weight[slot] = 0;
     this.latency[slot] = 0;
     this.latencyAt[slot] = 0;
+    this.bucket(slot).fill(0);
     for (const buffer of this.buffers.totals) {
       const block = new Float64Array(buffer);
       for (let t = 0; t < TOTALS.length; t++) block[t * MAX_SLOTS + slot] = 0;
@@ -151,16 +174,25 @@ export class SharedTable {
     Atomics.sub(this.active, slot, 1);
   }
 
-  /** A thread has died: what it had is gone. How many connections that were. */
+  /** A thread has died: what it had is gone, places and locks. How many connections that were. */
   writeOff(index: number): number {
     const share = new Int32Array(this.buffers.shares[index]!);
     const lost = share[PROCESS_SLOT]!;
     for (let slot = 0; slot < MAX_SLOTS; slot++) {
+      if (this.locks[slot] !== 0) {
+        // A bucket is valid whatever the thread was about to write: half of it done loses a token at most.
+        const lock = new SpinLock(this.locks, slot, CONTROL);
+        if (lock.seize(index)) lock.release();
+      }
       if (share[slot] === 0) continue;
       Atomics.sub(this.active, slot, share[slot]!);
       share[slot] = 0;
     }
     return lost;
+  }
+
+  private bucket(slot: number): Float64Array {
+    return new Float64Array(this.buffers.floats, (BUCKETS * MAX_SLOTS + 2 * slot) * 8, 2);
   }
 }
 

@@ -5,6 +5,7 @@ import { close as closeFd, openWake, wake } from '../engines/epoll/libc.js';
 import { type ErrorCode, Lb4Error } from '../errors.js';
 import type { Inherited, Listening } from '../flow/listeners.js';
 import type { CloseReason } from '../flow/reasons.js';
+import { SharedClients } from '../flow/shared-clients.js';
 import type { PlaneSink } from '../flow/sink.js';
 import type { Plan } from '../pool/plan.js';
 import type { SharedTable } from '../pool/table.js';
@@ -214,7 +215,10 @@ export class ThreadedPlane implements Plane {
       closeFd(fd);
     }
     this.hooks.onThreadLost(index, lost, error);
+    const clients = this.plan?.services.flatMap(service => service.clients ?? []) ?? [];
+    const corrected = Promise.all(clients.map(buffer => SharedClients.writeOff(buffer, index)));
     this.replacing = (async () => {
+      await corrected;
       await new Promise(resolve => setTimeout(resolve, REPLACE_AFTER_MS));
       await this.spawn(index, true);
       const thread = this.list[index]!;

@@ -1,6 +1,7 @@
 import t from 'tap';
 import { Peer } from '../../src/address.js';
 import { Guard } from '../../src/flow/guard.js';
+import { SharedClients } from '../../src/flow/shared-clients.js';
 import type { LimitPlan } from '../../src/pool/plan.js';
 import { SharedTable } from '../../src/pool/table.js';
 
@@ -71,4 +72,25 @@ t.test('limits changed while it runs', async t => {
     ['ok', 'ok', 'limit'],
     'connections from before are not counted, new ones are',
   );
+});
+
+t.test('the guards of two threads are one', async t => {
+  const table = SharedTable.create(2);
+  const [one, two] = [0, 1].map(
+    index => new Guard(new SharedTable(table.buffers, index), SLOT, { ...NO_LIMITS, connectionRate: 3 }),
+  ) as [Guard, Guard];
+  const verdicts = (guards: Guard[], now: number) => guards.map(each => each.admit(ip('10.0.0.1'), now));
+  t.strictSame(verdicts([one, two, one, two, one], 0), ['ok', 'ok', 'ok', 'limit', 'limit']);
+  // A reload brings limits for each client, and what to count them in.
+  const clients = SharedClients.create(2);
+  const limits = { ...NO_LIMITS, maxConnectionsPerClient: 2 };
+  for (const each of [one, two]) each.configure(limits, clients);
+  t.strictSame(verdicts([one, two, one, two], 0), ['ok', 'ok', 'limit', 'limit']);
+  for (const each of [one, two]) each.configure({ ...limits, maxConnectionsPerClient: 3 }, clients);
+  t.strictSame(verdicts([two, one], 0), ['ok', 'limit'], 'a changed limit keeps the counts');
+  for (const each of [one, two, two]) each.release(ip('10.0.0.1'));
+  t.strictSame(verdicts([two, two, two, one], 0), ['ok', 'ok', 'ok', 'limit']);
+  t.ok(one.enter(2));
+  t.ok(two.enter(2));
+  t.notOk(one.enter(2), 'places are shared too');
 });

@@ -1,6 +1,8 @@
 import fc from 'fast-check';
 import t from 'tap';
 import { RateLimit } from '../../src/flow/rate.js';
+import { SharedTable } from '../../src/pool/table.js';
+import { inThreads } from '../fixtures/threads.js';
 
 t.test('a burst, then one token a period', async t => {
   const limit = new RateLimit(10);
@@ -63,4 +65,35 @@ t.test('never more than burst + rate × t in any window, and never starves', asy
     ),
     { numRuns: 500 },
   );
+});
+
+t.test('one rate for all threads', async t => {
+  const { buffers } = SharedTable.create(2);
+  const taken = await inThreads<number>(
+    2,
+    new URL('../../src/flow/rate.js', import.meta.url),
+    { buffers, table: new URL('../../src/pool/table.js', import.meta.url).href },
+    `const { SharedTable } = await import(data.table);
+     const limit = new lib.RateLimit(1_000, 10, new SharedTable(data.buffers, index).rateCell(5));
+     let taken = 0;
+     ready();
+     for (let i = 0; i <= 300_000; i++) if (limit.take(i)) taken++;
+     return taken;`,
+  );
+  const sum = taken[0]! + taken[1]!;
+  // Ten at once and one each ms: neither more nor, as both ask all the time, less.
+  t.ok(sum <= 300_010 && sum >= 300_000, `${taken.join(' + ')}`);
+});
+
+t.test('a changed rate counts what was taken before', async t => {
+  const cell = SharedTable.create(1).rateCell(1);
+  const taken = (limit: RateLimit, now: number) => {
+    let count = 0;
+    while (count < 1_000 && limit.take(now)) count++;
+    return count;
+  };
+  t.equal(taken(new RateLimit(100, 100, cell), 0), 100);
+  t.equal(taken(new RateLimit(200, 200, cell), 0), 100, 'the larger bucket has the rest');
+  t.equal(taken(new RateLimit(2, 2, cell), 0), 0);
+  t.equal(taken(new RateLimit(2, 2, cell), 500), 1, 'what was taken beyond the smaller bucket is forgiven');
 });

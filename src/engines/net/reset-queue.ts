@@ -3,6 +3,8 @@ import { kernelHex, readSendQueues, type SendQueues } from './send-queues.js';
 
 /** How often the kernel's send queues are looked at while someone waits. */
 const INTERVAL_MS = 10;
+/** The longest pause between two looks, even where a look costs a good part of it. */
+const MAX_PAUSE_MS = 400;
 /** Whoever has not taken the last bytes by then gets the RST without them. */
 const PATIENCE_MS = 30_000;
 /** Where the kernel does not show its queues (not Linux), this long is taken for delivered. */
@@ -67,7 +69,9 @@ export class ResetQueue {
       void this.sweep().then(cost => {
         this.sweeping = false;
         // On a machine with very many sockets the look itself takes long: then look less often.
-        if (this.leaving.length + this.deaf.length > 0) this.arm(Math.max(INTERVAL_MS, cost * 10));
+        if (this.leaving.length + this.deaf.length > 0) {
+          this.arm(Math.min(MAX_PAUSE_MS, Math.max(INTERVAL_MS, cost * 10)));
+        }
       });
     }, delay);
   }

@@ -1,0 +1,60 @@
+import t, { type Test } from 'tap';
+import { backend, named } from '../fixtures/backends.js';
+import { oneService, type Running, startBalancer } from '../fixtures/balancer.js';
+import { client } from '../fixtures/clients.js';
+import type { TestPeer } from '../fixtures/peer.js';
+import { until } from '../fixtures/until.js';
+
+// Two threads, whatever the environment says: the net engine takes one, and both keep the same promises.
+const TWO = { threads: 2 };
+const HELLO = 5;
+
+/** The kernel deals connections out to the threads; so many of them reach both. Who was greeted, when all have been seen to. */
+async function crowd(t: Test, lb: Running, size: number): Promise<TestPeer[]> {
+  const peers = Array.from({ length: size }, () => client(t, lb.port()));
+  await Promise.all(
+    peers.map(peer =>
+      until('greeted or turned away', () => peer.received === HELLO || peer.ending !== undefined),
+    ),
+  );
+  return peers.filter(({ received }) => received === HELLO);
+}
+
+t.test('max_connections_per_client holds for all threads together', async t => {
+  const server = await backend(t, named('hello'));
+  const lb = await startBalancer(
+    t,
+    oneService({ backends: [server.address], max_connections_per_client: 5 }, TWO),
+  );
+  const inside = await crowd(t, lb, 40);
+  t.equal(inside.length, 5);
+  for (const peer of inside) peer.finish();
+  await lb.idle();
+  t.equal((await crowd(t, lb, 40)).length, 5, 'and all places come back');
+});
+
+t.test('connection_rate holds for all threads together', async t => {
+  const server = await backend(t, named('hello'));
+  const lb = await startBalancer(t, oneService({ backends: [server.address], connection_rate: '4/s' }, TWO));
+  const started = performance.now();
+  const { length } = await crowd(t, lb, 40);
+  const most = 4 + ((performance.now() - started) * 4) / 1000;
+  t.ok(length >= 4 && length <= most, `${length} served, at most ${most}`);
+});
+
+t.test('a reload brings limits for each client, and changes them', async t => {
+  const server = await backend(t, named('hello'));
+  const backends = [server.address];
+  const lb = await startBalancer(t, oneService({ backends }, TWO));
+  const before = await crowd(t, lb, 10);
+  t.equal(before.length, 10);
+  await lb.balancer.apply(oneService({ backends, max_connections_per_client: 3 }, TWO));
+  const first = await crowd(t, lb, 20);
+  t.equal(first.length, 3, 'those from before are not counted');
+  await lb.balancer.apply(oneService({ backends, max_connections_per_client: 5 }, TWO));
+  const second = await crowd(t, lb, 20);
+  t.equal(second.length, 2, 'those from before this change are');
+  for (const peer of [...before, ...first, ...second]) peer.finish();
+  await lb.idle();
+  t.equal((await crowd(t, lb, 20)).length, 5);
+});
