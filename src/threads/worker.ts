@@ -144,14 +144,21 @@ port.on('message', (request: Numbered) => {
 /** One turn of Node's own event loop: messages, imports, promises. */
 const nodeTurn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
-post({ type: 'ready' });
-while (!stopped) {
-  // Records must not wait for the next event.
-  loop.turn(busy > 0 ? 0 : records.length > 0 ? BATCH_MS : SETTLE_MS);
-  if (loop.woken || busy > 0) {
-    loop.woken = false;
-    await nodeTurn();
+async function serve(): Promise<void> {
+  while (!stopped) {
+    // Records must not wait for the next event.
+    loop.turn(busy > 0 ? 0 : records.length > 0 ? BATCH_MS : SETTLE_MS);
+    if (loop.woken || busy > 0) {
+      loop.woken = false;
+      await nodeTurn();
+    }
   }
+  postRecords();
+  port.close();
 }
-postRecords();
-port.close();
+
+// Not a top-level await: from Node 24 on a worker gets no messages before its module is through.
+setImmediate(() => {
+  post({ type: 'ready' });
+  void serve();
+});
