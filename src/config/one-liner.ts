@@ -30,9 +30,6 @@ export interface OneLinerFlags {
   readonly logFormat?: string;
 }
 
-/** The service's name in a one-liner. */
-export const ONE_LINER_SERVICE = 'main';
-
 /** Each simple flag and the key it sets. */
 const KEYS: readonly (readonly [keyof OneLinerFlags, string, string])[] = [
   ['name', '--name', 'name'],

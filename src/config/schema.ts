@@ -105,10 +105,4 @@ export type Config = Frozen<Omit<Parsed, 'services'>> & {
 export type { BackendConfig, BackendInput } from './backend.js';
 export type { StrategyConfig, StrategyInput } from './strategy.js';
 export type LogConfig = Config['log'];
-export type AdminConfig = Config['admin'];
-export type RuntimeConfig = Config['runtime'];
-export type UdpConfig = ServiceConfig['udp'];
-export type TimeoutsConfig = ServiceConfig['timeouts'];
 export type HealthConfig = ServiceConfig['health'];
-export type ProxyProtocolConfig = ServiceConfig['proxy_protocol'];
-export type SocketConfig = ServiceConfig['socket'];

@@ -119,24 +119,10 @@ export class DataPlane {
       if (service instanceof UdpService) service.closed = true;
   }
 
-  /** Connections and flows open now, those of retired services too. */
-  get size(): number {
-    let size = 0;
-    for (const service of this.all()) size += service.size;
-    return size;
-  }
-
-  /** End all connections of a backend (or of every backend: slot -1), paced; `perSecond` may be Infinity. How many there are. */
-  close(slot: number, perSecond: number, reason: CloseReason): number {
+  /** End all connections of a backend (or of every backend: slot -1), paced; `perSecond` may be Infinity. */
+  close(slot: number, perSecond: number, reason: CloseReason): void {
     const victims: Endable[] = [];
     for (const service of this.all()) for (const one of service.connections(slot)) victims.push(one);
-    if (victims.length > 0) new Pacer(this.engine, victims, perSecond, reason);
-    return victims.length;
-  }
-
-  /** End what services that are gone still have, paced. */
-  closeRetired(perSecond: number, reason: CloseReason): void {
-    const victims = [...this.retired].flatMap<Endable>(service => service.connections());
     if (victims.length > 0) new Pacer(this.engine, victims, perSecond, reason);
   }
 

@@ -83,9 +83,6 @@ export const recvmmsg = bind<
 export const sendmmsg = bind<(fd: Fd, messages: Pointer, count: number, flags: number) => number>(
   'int sendmmsg(int fd, void *messages, unsigned int count, int flags)',
 );
-export const sendmsg = bind<(fd: Fd, message: Pointer, flags: number) => number>(
-  'int64_t sendmsg(int fd, void *message, int flags)',
-);
 const mmap = bind<
   (address: null, length: number, protection: number, flags: number, fd: Fd, offset: number) => bigint
 >('void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)');
@@ -150,7 +147,6 @@ export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_DONTWAIT = 0x40;
-export const MSG_TRUNC = 0x20;
 export const SHUT_WR = 1;
 
 export const SOL_SOCKET = 1;
@@ -167,9 +163,6 @@ export const IP_BIND_ADDRESS_NO_PORT = 24;
 export const IPPROTO_TCP = 6;
 export const TCP_NODELAY = 1;
 export const TCP_KEEPIDLE = 4;
-export const TCP_DEFER_ACCEPT = 9;
-export const TCP_USER_TIMEOUT = 18;
-export const TCP_FASTOPEN = 23;
 export const SOL_UDP = 17;
 export const UDP_SEGMENT = 103;
 export const IPPROTO_IPV6 = 41;

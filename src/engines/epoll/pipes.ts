@@ -15,8 +15,6 @@ export interface Pipe {
 
 /** A thread's pipes: made when bulk traffic wants one, kept for a while. */
 export class PipePool {
-  /** Pipes in use. */
-  inUse = 0;
   private readonly free: Pipe[] = [];
   private readonly loop: Loop;
 
@@ -35,13 +33,11 @@ export class PipePool {
       this.loop.opened(pipe.writeFd);
       fcntl(pipe.writeFd, F_SETPIPE_SZ, PIPE_SIZE);
     }
-    this.inUse++;
     return pipe;
   }
 
   /** Give a pipe back; one that is not empty cannot be used again. */
   give(pipe: Pipe, empty: boolean): void {
-    this.inUse--;
     if (empty && this.free.length < MAX_KEPT) {
       this.free.push(pipe);
       return;
