@@ -1,15 +1,17 @@
 import { type ConfigDiff, diffConfig } from './config/diff.js';
 import { parseConfigObject } from './config/parse.js';
 import type { Config, ConfigInput } from './config/schema.js';
+import { didYouMean, quote } from './config/text.js';
 import { Journal } from './control/journal.js';
 import { ServiceControl, type ServiceDeps } from './control/service.js';
-import { type Snapshot, snapshotService } from './control/snapshot.js';
+import { type BackendSnapshot, type Snapshot, snapshotBackend, snapshotService } from './control/snapshot.js';
 import type { Resolver } from './discovery/resolver.js';
 import { Lb4Error } from './errors.js';
 import type { Listening } from './flow/listeners.js';
 import type { PlaneSink } from './flow/sink.js';
 import { type Logger, silentLogger } from './log.js';
 import { monotonic } from './monotonic.js';
+import type { AdminState } from './pool/backend.js';
 import { decayLatency } from './pool/latency.js';
 import type { Plan } from './pool/plan.js';
 import { PROCESS_SLOT, SharedTable, SlotAllocator } from './pool/table.js';
@@ -142,6 +144,35 @@ export class Balancer {
     };
   }
 
+  /** Why this instance should get no traffic, in words; empty when it is ready for it. */
+  unready(): string {
+    if (this.phase !== 'running') return `the balancer is ${this.phase}`;
+    const idle = [...this.services.values()].filter(service => !service.usable);
+    if (idle.length === 0) return '';
+    return `no usable backend: ${idle.map(({ config }) => config.name).join(', ')}`;
+  }
+
+  /** One backend as it is now. Throws Lb4Error LB4_NOT_FOUND. */
+  backend(service: string, backend: string): BackendSnapshot {
+    const control = this.service(service);
+    return snapshotBackend(control, control.find(backend), this.table);
+  }
+
+  /**
+   * `ready`: it gets connections when it is healthy; `drain`: no new ones, open ones stay; `maint`: the same, and no
+   * checks. Throws Lb4Error LB4_NOT_FOUND.
+   */
+  setState(service: string, backend: string, state: AdminState): void {
+    const control = this.service(service);
+    control.setState(control.find(backend), state);
+  }
+
+  /** A backend's weight, 0 to 65535. Throws Lb4Error LB4_NOT_FOUND. */
+  setWeight(service: string, backend: string, weight: number): void {
+    const control = this.service(service);
+    control.setWeight(control.find(backend), weight);
+  }
+
   /** Resolves when totals and log lines of everything that has happened so far are there. */
   async settle(): Promise<void> {
     await this.plane?.settle();
@@ -172,6 +203,15 @@ export class Balancer {
   /** Close everything now. */
   destroy(): Promise<void> {
     return this.exclusive(() => this.destroyNow());
+  }
+
+  private service(name: string): ServiceControl {
+    const service = this.services.get(name);
+    if (service !== undefined) return service;
+    throw new Lb4Error(
+      'LB4_NOT_FOUND',
+      `no service ${quote(name)}${didYouMean(name, [...this.services.keys()])}`,
+    );
   }
 
   private async startPlane(): Promise<void> {

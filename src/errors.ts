@@ -12,6 +12,8 @@ export type ErrorCode =
   | 'LB4_STRATEGY' // a strategy is unknown or a user's module misbehaves
   | 'LB4_PROXY_HEADER' // a PROXY protocol header that does not hold
   | 'LB4_LIMIT' // more backends, services or descriptors than this process can hold
+  | 'LB4_NOT_FOUND' // no service or backend of that name
+  | 'LB4_CONFLICT' // it is there already, or what it came from does not allow it
   | 'LB4_CLOSED'; // the balancer was closed already
 
 export class Lb4Error extends Error {

@@ -1,13 +1,13 @@
-import { type Balancer, createBalancer } from '../balancer.js';
-import { formatDiff } from '../config/diff.js';
+import { Admin } from '../admin/admin.js';
+import { createBalancer } from '../balancer.js';
 import { loadConfigFile } from '../config/load.js';
 import { parseOneLiner } from '../config/one-liner.js';
 import { processOverrides } from '../config/overrides.js';
 import { printConfig } from '../config/print.js';
-import type { Config } from '../config/schema.js';
-import { ConfigError, formatIssue, Lb4Error } from '../errors.js';
-import { createLogger, type Logger } from '../log.js';
+import { formatIssue, Lb4Error } from '../errors.js';
+import { createLogger } from '../log.js';
 import { systemFacts } from './check.js';
+import { type Read, Reloader } from './reload.js';
 import { endBySignal, reloadBySignal } from './signals.js';
 import { flagsOf, type RunFlags } from './values.js';
 
@@ -23,9 +23,13 @@ export async function run(flags: RunFlags): Promise<number> {
   for (const warning of warnings) logger.warn(warning);
   const balancer = createBalancer(config, { logger });
   const ended = endBySignal(balancer, logger);
-  const unhook = reloadBySignal(() => reload(balancer, logger, flags, read));
+  const admin: Admin = new Admin({ balancer, log: logger, reload: () => reloader.reload() });
+  const again = flags.config === undefined ? undefined : read;
+  const reloader: Reloader = new Reloader({ balancer, admin, logger, read: again });
+  const unhook = reloadBySignal(() => reloader.reload());
   try {
     await balancer.start();
+    (await admin.prepare(config)).commit();
     const { engine, threads } = balancer.snapshot();
     for (const { service, address } of balancer.addresses) {
       const { protocol, strategy, backends } = config.services[service]!;
@@ -38,12 +42,9 @@ export async function run(flags: RunFlags): Promise<number> {
     return await ended;
   } finally {
     unhook();
+    await admin.close();
+    await balancer.destroy();
   }
-}
-
-interface Read {
-  readonly config: Config;
-  readonly warnings: readonly string[];
 }
 
 /** Where the configuration comes from: a file that can be read again, or flags that cannot change. */
@@ -69,23 +70,4 @@ function reader(flags: RunFlags): () => Read {
     const { config, issues } = loadConfigFile(file, process.env, { system: systemFacts(), overrides });
     return { config, warnings: issues.map(formatIssue) };
   };
-}
-
-/** Reads the file again; one that does not hold changes nothing. Never rejects. */
-async function reload(balancer: Balancer, logger: Logger, flags: RunFlags, read: () => Read): Promise<void> {
-  if (flags.config === undefined) {
-    logger.warn('nothing to reload: this instance was started from flags');
-    return;
-  }
-  try {
-    const { config, warnings } = read();
-    for (const warning of warnings) logger.warn(warning);
-    const diff = await balancer.apply(config);
-    logger.level = config.log.level;
-    logger.info({ kept: balancer.active, changes: formatDiff(diff).split('\n') }, 'reloaded');
-  } catch (error) {
-    const errors =
-      error instanceof ConfigError ? error.issues.map(formatIssue) : [String((error as Error).message)];
-    logger.error({ errors }, 'reload refused: nothing was changed');
-  }
 }

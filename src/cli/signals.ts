@@ -22,9 +22,9 @@ export function endBySignal(balancer: Balancer, logger: Logger): Promise<number>
   });
 }
 
-/** SIGHUP calls `reload`. Returns what takes that back. */
-export function reloadBySignal(reload: () => Promise<void>): () => void {
-  const onSignal = (): void => void reload();
+/** SIGHUP calls `reload`, which tells the log itself how it went. Returns what takes that back. */
+export function reloadBySignal(reload: () => Promise<unknown>): () => void {
+  const onSignal = (): void => void reload().catch(() => undefined);
   process.on('SIGHUP', onSignal);
   return () => process.off('SIGHUP', onSignal);
 }

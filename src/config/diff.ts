@@ -6,23 +6,27 @@ import type { BackendConfig, Config, ServiceConfig } from './schema.js';
 export interface ServiceDiff {
   readonly service: string;
   /** Listen addresses as text. */
-  readonly listeners: { readonly added: string[]; readonly removed: string[] };
+  readonly listeners: { readonly added: readonly string[]; readonly removed: readonly string[] };
   /** Backend ids. A backend whose address changed counts as changed: it keeps its id, not its connections. */
-  readonly backends: { readonly added: string[]; readonly removed: string[]; readonly changed: string[] };
+  readonly backends: {
+    readonly added: readonly string[];
+    readonly removed: readonly string[];
+    readonly changed: readonly string[];
+  };
   /** Dotted keys inside the service: `strategy`, `timeouts.idle`. */
-  readonly settings: string[];
+  readonly settings: readonly string[];
 }
 
 export interface ConfigDiff {
   /** Services by name. */
-  readonly added: string[];
-  readonly removed: string[];
-  readonly changed: ServiceDiff[];
-  readonly unchanged: string[];
+  readonly added: readonly string[];
+  readonly removed: readonly string[];
+  readonly changed: readonly ServiceDiff[];
+  readonly unchanged: readonly string[];
   /** Dotted keys outside of services that take effect at once: `log.level`. */
-  readonly settings: string[];
+  readonly settings: readonly string[];
   /** Dotted keys that take effect only after a restart. */
-  readonly restart: string[];
+  readonly restart: readonly string[];
 }
 
 /** Keys outside of services that a running process can change. */

@@ -1,14 +1,16 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatAddress } from '../address.js';
 import type { BackendConfig, ServiceConfig } from '../config/schema.js';
+import { didYouMean, quote } from '../config/text.js';
 import { Discovery } from '../discovery/discovery.js';
 import type { Discovered } from '../discovery/entry.js';
 import type { Resolver } from '../discovery/resolver.js';
+import { Lb4Error } from '../errors.js';
 import { localHeader } from '../flow/proxy-protocol.js';
 import { SharedClients } from '../flow/shared-clients.js';
 import type { CheckResult } from '../health/checker.js';
 import { HealthMonitor, type MonitorConfig } from '../health/monitor.js';
-import { Backend, type Transition } from '../pool/backend.js';
+import { type AdminState, Backend, type Transition } from '../pool/backend.js';
 import type { ServicePlan } from '../pool/plan.js';
 import type { SharedTable, SlotAllocator } from '../pool/table.js';
 import type { Journal } from './journal.js';
@@ -117,6 +119,38 @@ export class ServiceControl {
   passiveFailure(slot: number, reason: string): void {
     const backend = this.list.find(one => one.slot === slot);
     if (backend !== undefined) this.monitor.passiveFailure(backend, reason);
+  }
+
+  /** True when a new connection would find a backend. */
+  get usable(): boolean {
+    return this.list.some(
+      ({ state, weight }) =>
+        weight > 0 && (state === 'up' || state === 'checking' || (state === 'down' && this.monitor.panic)),
+    );
+  }
+
+  /** The backend with this id. Throws Lb4Error LB4_NOT_FOUND. */
+  find(id: string): Backend {
+    const { list } = this;
+    const backend = list.find(one => one.id === id);
+    if (backend !== undefined) return backend;
+    const hint = didYouMean(
+      id,
+      list.map(one => one.id),
+    );
+    throw new Lb4Error(
+      'LB4_NOT_FOUND',
+      `no backend ${quote(id)} in service ${quote(this.config.name)}${hint}`,
+    );
+  }
+
+  setState(backend: Backend, state: AdminState): void {
+    backend.setAdmin(state, 'by operator');
+    this.monitor.adminChanged(backend);
+  }
+
+  setWeight(backend: Backend, weight: number): void {
+    backend.setWeight(weight);
   }
 
   /** Forget backends that have left and whose last connection is over. Called now and then. */

@@ -1,4 +1,5 @@
 import { formatAddress } from '../address.js';
+import type { Backend } from '../pool/backend.js';
 import type { SharedTable, StateName } from '../pool/table.js';
 import type { ServiceControl } from './service.js';
 
@@ -59,31 +60,38 @@ export function snapshotService(
     listen,
     strategy: service.config.strategy.kind,
     active: Atomics.load(table.active, service.slot),
-    backends: service.list.map(backend => {
-      const { slot } = backend;
-      const check = service.lastChecks.get(backend);
-      const latency = table.latency[slot]!;
-      return {
-        id: backend.id,
-        address: formatAddress(backend.endpoint),
-        state: backend.state,
-        weight: backend.weight,
-        active: backend.active,
-        total: table.total(slot, 'connections'),
-        bytes_in: table.total(slot, 'bytesIn'),
-        bytes_out: table.total(slot, 'bytesOut'),
-        latency_ms: latency === 0 ? null : Math.round(latency * 1000) / 1000,
-        last_check:
-          check === undefined
-            ? null
-            : {
-                at: check.at.toISOString(),
-                result: check.result.result,
-                reason: check.result.reason,
-                duration_ms: Math.round(check.result.durationMs * 1000) / 1000,
-              },
-        down_reason: backend.downReason,
-      };
-    }),
+    backends: service.list.map(backend => snapshotBackend(service, backend, table)),
+  };
+}
+
+/** One backend of a service as it is now. */
+export function snapshotBackend(
+  service: ServiceControl,
+  backend: Backend,
+  table: SharedTable,
+): BackendSnapshot {
+  const { slot } = backend;
+  const check = service.lastChecks.get(backend);
+  const latency = table.latency[slot]!;
+  return {
+    id: backend.id,
+    address: formatAddress(backend.endpoint),
+    state: backend.state,
+    weight: backend.weight,
+    active: backend.active,
+    total: table.total(slot, 'connections'),
+    bytes_in: table.total(slot, 'bytesIn'),
+    bytes_out: table.total(slot, 'bytesOut'),
+    latency_ms: latency === 0 ? null : Math.round(latency * 1000) / 1000,
+    last_check:
+      check === undefined
+        ? null
+        : {
+            at: check.at.toISOString(),
+            result: check.result.result,
+            reason: check.result.reason,
+            duration_ms: Math.round(check.result.durationMs * 1000) / 1000,
+          },
+    down_reason: backend.downReason,
   };
 }

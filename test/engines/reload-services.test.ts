@@ -288,7 +288,7 @@ t.test('runtime.max_connections and log.connections', async t => {
     await peer.reads(1);
   }
   const diff = await lb.balancer.apply(input(3, false));
-  t.strictSame(diff.settings.sort(), ['log.connections', 'runtime.max_connections']);
+  t.strictSame([...diff.settings].sort(), ['log.connections', 'runtime.max_connections']);
   const waiting = client(t, lb.port());
   await waiting.write('me too');
   await holds('it waits', () => waiting.received === 0, 200);

@@ -1,0 +1,113 @@
+import { z } from 'zod';
+import { choice, number } from '../config/fields.js';
+import { didYouMean, quote } from '../config/text.js';
+import type { Snapshot } from '../control/snapshot.js';
+import type { ReloadReport } from './app.js';
+
+/**
+ * The one description of what the interface takes and answers: requests are checked and answers are written by it, and
+ * the OpenAPI document comes from it.
+ */
+
+/** A JSON object with these keys and no others. */
+export function object<T extends z.ZodRawShape>(shape: T) {
+  return z.strictObject(shape, {
+    error: issue => {
+      if (issue.code !== 'unrecognized_keys') return 'expected a JSON object';
+      const [key = ''] = issue.keys as string[];
+      return `unknown key ${quote(key)}${didYouMean(key, Object.keys(shape))}`;
+    },
+  });
+}
+
+function list<T extends z.ZodType>(element: T) {
+  return z.array(element).readonly();
+}
+
+export const problem = z
+  .object({
+    error: z.string().describe('What is wrong, in plain words.'),
+    errors: list(z.string()).optional().describe('Every fault of a configuration that does not hold.'),
+  })
+  .describe('What went wrong.');
+
+const states = ['checking', 'up', 'down', 'draining', 'maintenance'] as const;
+
+export const backendStatus = z
+  .object({
+    id: z.string(),
+    address: z.string(),
+    state: z.enum(states),
+    weight: z.number(),
+    active: z.number().describe('Connections or flows open or being dialled.'),
+    total: z.number().describe('Connections or flows since the start.'),
+    bytes_in: z.number().describe('From clients.'),
+    bytes_out: z.number().describe('To clients.'),
+    latency_ms: z.number().nullable().describe('Moving average of the response time; null while unknown.'),
+    last_check: z
+      .object({ at: z.string(), result: z.string(), reason: z.string(), duration_ms: z.number() })
+      .nullable()
+      .describe('The last finished probe; null before the first.'),
+    down_reason: z.string().describe('Why it is down; empty when it is not.'),
+  })
+  .describe('A backend.');
+
+export const serviceStatus = z.object({
+  name: z.string(),
+  protocol: z.enum(['tcp', 'udp']),
+  listen: list(z.string()).describe('Where it listens, with the ports that the system chose.'),
+  strategy: z.string(),
+  active: z.number(),
+  backends: list(backendStatus),
+});
+
+export const status = z
+  .object({
+    name: z.string(),
+    version: z.string(),
+    pid: z.number(),
+    engine: z.string(),
+    threads: z.number(),
+    uptime_seconds: z.number(),
+    services: list(serviceStatus),
+  })
+  .describe('The instance, its services and their backends.') satisfies z.ZodType<Snapshot>;
+
+export const serviceParams = z.object({ service: z.string().describe('Name of the service.') });
+export const backendParams = serviceParams.extend({
+  backend: z.string().describe('Id of the backend, URL-encoded.'),
+});
+
+export const backendChange = object({
+  state: choice(
+    ['ready', 'drain', 'maint'],
+    'drain: no new connections, open ones stay; maint: no checks either.',
+  ).optional(),
+  weight: number(
+    0,
+    65535,
+    'Share of the traffic relative to the others; 0 = none for now (open connections stay).',
+  ).optional(),
+}).refine(
+  change => change.state !== undefined || change.weight !== undefined,
+  'expected state or weight, got neither',
+);
+
+const listChange = { added: list(z.string()), removed: list(z.string()) };
+
+export const reloadReport = z
+  .object({
+    changes: list(z.string()).describe('What changed, in words.'),
+    added: list(z.string()).describe('Services.'),
+    removed: list(z.string()),
+    changed: list(
+      z.object({
+        service: z.string(),
+        listeners: z.object(listChange),
+        backends: z.object({ ...listChange, changed: list(z.string()) }),
+        settings: list(z.string()).describe('Keys.'),
+      }),
+    ),
+    kept: z.number().describe('Connections and flows that were open through it.'),
+  })
+  .describe('What a reload did.') satisfies z.ZodType<ReloadReport>;

@@ -1,0 +1,71 @@
+import swagger from '@fastify/swagger';
+import fastify, { type FastifyBaseLogger, LogController, type RawServerDefault } from 'fastify';
+import {
+  jsonSchemaTransform,
+  serializerCompiler,
+  validatorCompiler,
+  type ZodTypeProvider,
+} from 'fastify-type-provider-zod';
+import type { Logger } from '../log.js';
+import { VERSION } from '../version.js';
+import type { AdminContext, App } from './app.js';
+import type { Guard } from './guard.js';
+import { problemOf } from './problems.js';
+import { backendRoutes } from './routes/backends.js';
+import { probeRoutes } from './routes/probes.js';
+import { reloadRoutes } from './routes/reload.js';
+import { statusRoutes } from './routes/status.js';
+
+/** Nothing that is asked here is longer. */
+const BODY_LIMIT = 65_536;
+/** A backend's id has up to 128 characters, each of them encoded. */
+const PARAM_LIMIT = 1_024;
+/** Slow requests and idle connections must not pile up beside the traffic. */
+const REQUEST_TIMEOUT_MS = 10_000;
+const MAX_CONNECTIONS = 256;
+
+/** The HTTP server with all its routes, ready to listen. */
+export async function buildServer(context: AdminContext, guard: Guard): Promise<App> {
+  const app: App = fastify<RawServerDefault>({
+    loggerInstance: context.log as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    routerOptions: { maxParamLength: PARAM_LIMIT },
+  }).withTypeProvider<ZodTypeProvider>();
+  app.server.maxConnections = MAX_CONNECTIONS;
+  // A web page may send text without asking first; JSON it may not.
+  app.removeContentTypeParser('text/plain');
+  app.setValidatorCompiler(validatorCompiler);
+  app.setSerializerCompiler(serializerCompiler);
+  protect(app, guard);
+  answerErrors(app, context.log);
+  await app.register(swagger, {
+    openapi: { openapi: '3.1.0', info: { title: 'lb4 admin interface', version: VERSION } },
+    transform: jsonSchemaTransform,
+  });
+  for (const add of [probeRoutes, statusRoutes, backendRoutes, reloadRoutes]) add(app, context);
+  app.get('/openapi.json', { schema: { summary: 'This document', hide: true } }, () => app.swagger());
+  await app.ready();
+  return app;
+}
+
+function protect(app: App, guard: Guard): void {
+  app.addHook('onRequest', async (request, reply) => {
+    const refusal = guard.check(request.headers, request.routeOptions.config.open === true);
+    if (refusal !== '') await reply.code(403).send({ error: refusal });
+  });
+}
+
+/** Whatever goes wrong is answered in one form. */
+function answerErrors(app: App, log: Logger): void {
+  app.setNotFoundHandler((request, reply) =>
+    reply.code(404).send({ error: `no such thing here: ${request.method} ${request.url.split('?', 1)[0]}` }),
+  );
+  app.setErrorHandler((error, request, reply) => {
+    const problem = problemOf(error);
+    if (problem !== undefined) return reply.code(problem.status).send(problem.body);
+    log.error({ err: error, method: request.method, url: request.url }, 'a request failed');
+    return reply.code(500).send({ error: 'internal error: see the log' });
+  });
+}

@@ -1,0 +1,77 @@
+import type { Admin } from '../admin/admin.js';
+import type { ReloadReport } from '../admin/app.js';
+import type { Balancer } from '../balancer.js';
+import { formatDiff } from '../config/diff.js';
+import type { Config } from '../config/schema.js';
+import { ConfigError, formatIssue, Lb4Error } from '../errors.js';
+import type { Logger } from '../log.js';
+
+/** A configuration that was read, and what the lint has to say about it. */
+export interface Read {
+  readonly config: Config;
+  readonly warnings: readonly string[];
+}
+
+/** What a reload works on. */
+export interface Running {
+  readonly balancer: Balancer;
+  readonly admin: Admin;
+  readonly logger: Logger;
+  /** Read the configuration again; throws ConfigError. Absent where it came from flags. */
+  readonly read: (() => Read) | undefined;
+}
+
+/** Reloads, whoever asks for them: one after the other, all or nothing, and each with one line in the log. */
+export class Reloader {
+  private readonly running: Running;
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(running: Running) {
+    this.running = running;
+  }
+
+  /**
+   * Read the configuration again and take it. Rejects with Lb4Error and has changed nothing when it does not hold
+   * (ConfigError with every fault), when what it wants cannot be opened, or when it came from flags (LB4_CONFLICT).
+   */
+  reload(): Promise<ReloadReport> {
+    const done = this.turn.then(() => this.run());
+    this.turn = done.catch(() => undefined);
+    return done;
+  }
+
+  private async run(): Promise<ReloadReport> {
+    const { logger, read } = this.running;
+    if (read === undefined) {
+      const message = 'nothing to reload: this instance was started from flags';
+      logger.warn(message);
+      throw new Lb4Error('LB4_CONFLICT', message);
+    }
+    try {
+      return await this.take(read());
+    } catch (error) {
+      const errors =
+        error instanceof ConfigError ? error.issues.map(formatIssue) : [String((error as Error).message)];
+      logger.error({ errors }, 'reload refused: nothing was changed');
+      throw error;
+    }
+  }
+
+  private async take({ config, warnings }: Read): Promise<ReloadReport> {
+    const { balancer, admin, logger } = this.running;
+    for (const warning of warnings) logger.warn(warning);
+    const change = await admin.prepare(config);
+    try {
+      const diff = await balancer.apply(config);
+      logger.level = config.log.level;
+      const changes = formatDiff(diff).split('\n');
+      const kept = balancer.active;
+      logger.info({ kept, changes }, 'reloaded');
+      change.commit();
+      return { changes, added: diff.added, removed: diff.removed, changed: diff.changed, kept };
+    } catch (error) {
+      await change.abandon();
+      throw error;
+    }
+  }
+}
