@@ -1,9 +1,9 @@
 import { type ConfigDiff, diffConfig } from './config/diff.js';
 import { parseConfigObject } from './config/parse.js';
 import type { Config, ConfigInput } from './config/schema.js';
-import { didYouMean, quote } from './config/text.js';
+import { drainPace } from './control/drains.js';
 import { Journal } from './control/journal.js';
-import { ServiceControl, type ServiceDeps } from './control/service.js';
+import { descriptorBudget, ServiceSet } from './control/services.js';
 import { type BackendSnapshot, type Snapshot, snapshotBackend, snapshotService } from './control/snapshot.js';
 import type { Resolver } from './discovery/resolver.js';
 import { Lb4Error } from './errors.js';
@@ -12,12 +12,10 @@ import type { PlaneSink } from './flow/sink.js';
 import { type Logger, silentLogger } from './log.js';
 import { monotonic } from './monotonic.js';
 import type { AdminState } from './pool/backend.js';
-import { decayLatency } from './pool/latency.js';
-import type { Plan } from './pool/plan.js';
-import { PROCESS_SLOT, SharedTable, SlotAllocator } from './pool/table.js';
-import { divideDescriptors, fileDescriptorLimit } from './system-limits.js';
+import { PROCESS_SLOT, SharedTable } from './pool/table.js';
 import type { Plane } from './threads/plane.js';
 import { startPlane, threadCount } from './threads/start.js';
+import { Turn } from './turn.js';
 import { VERSION } from './version.js';
 
 export interface BalancerOptions {
@@ -29,11 +27,8 @@ export interface BalancerOptions {
 
 /** How often a drain looks whether it is done. */
 const EMPTY_POLL_MS = 20;
-/** Housekeeping: averages sink, backends that have left are forgotten. */
+/** Housekeeping of the services. */
 const TICK_MS = 1_000;
-/** What is still open after the drain time is closed within this time, at no less than this many a second. */
-const CLOSE_WITHIN_S = 5;
-const CLOSE_AT_LEAST = 100;
 
 /**
  * A load balancer in this process. `config` is a parsed Config, or an object of the file's shape.
@@ -45,43 +40,22 @@ export function createBalancer(config: Config | ConfigInput, options: BalancerOp
 
 /** Control plane: decides slowly (health, discovery, reload) what the data plane does fast. */
 export class Balancer {
-  private config: Config;
   private readonly table: SharedTable;
-  private readonly slots: SlotAllocator;
   private readonly journal: Journal;
+  /** Changes are made one after the other. */
+  private readonly turn = new Turn();
+  private readonly services: ServiceSet;
   /** There from `start` on. */
   private plane: Plane | undefined;
-  private readonly deps: ServiceDeps;
-  private services = new Map<string, ServiceControl>();
-  private readonly retired = new Set<ServiceControl>();
-  private listening: readonly Listening[] = [];
-  /** Changes are made one after the other. */
-  private turn: Promise<unknown> = Promise.resolve();
-  private replanned = false;
   private ticker: NodeJS.Timeout | undefined;
-  private readonly drainTimers = new Set<NodeJS.Timeout>();
   private phase: 'new' | 'running' | 'draining' | 'closed' = 'new';
   private readonly startedAt = monotonic();
 
-  constructor(config: Config, options: BalancerOptions) {
-    this.config = config;
+  constructor(config: Config, { logger, resolver }: BalancerOptions) {
     this.table = SharedTable.create(threadCount(config.runtime.threads));
-    this.slots = new SlotAllocator(this.table);
-    this.journal = new Journal(options.logger ?? silentLogger(), config.log.connections, () => monotonic());
-    this.deps = {
-      table: this.table,
-      slots: this.slots,
-      journal: this.journal,
-      resolver: options.resolver,
-      threads: () => this.plane!.threads,
-      onTransition: transition => this.journal.transition(transition),
-      onBackends: () => this.replan(),
-      onRemoved: backend =>
-        this.afterDrain(() => {
-          this.plane?.close(backend.slot, this.pace(backend.active), 'drained');
-        }),
-      onDown: backend => this.plane?.close(backend.slot, Number.POSITIVE_INFINITY, 'backend_down'),
-    };
+    this.journal = new Journal(logger ?? silentLogger(), config.log.connections, () => monotonic());
+    const { table, journal, turn } = this;
+    this.services = new ServiceSet({ config, table, journal, resolver, turn });
   }
 
   /**
@@ -89,17 +63,16 @@ export class Balancer {
    * loaded) and is closed then.
    */
   start(): Promise<void> {
-    return this.exclusive(async () => {
+    return this.turn.take(async () => {
       if (this.phase !== 'new') throw new Lb4Error('LB4_CLOSED', 'the balancer was started already');
       this.phase = 'running';
       try {
-        await this.startPlane();
-        await this.change(this.config);
+        await this.services.start(await this.startPlane());
       } catch (error) {
         await this.destroyNow();
         throw error;
       }
-      this.ticker = setInterval(() => this.tick(), TICK_MS);
+      this.ticker = setInterval(() => this.services.tick(monotonic()), TICK_MS);
       this.ticker.unref();
     });
   }
@@ -111,50 +84,45 @@ export class Balancer {
    */
   async apply(next: Config | ConfigInput): Promise<ConfigDiff> {
     const config = isParsed(next) ? next : parseConfigObject(next);
-    return this.exclusive(async () => {
+    return this.turn.take(async () => {
       if (this.phase !== 'running') throw new Lb4Error('LB4_CLOSED', 'the balancer is not running');
-      const diff = diffConfig(this.config, config);
-      await this.change(config);
+      const diff = diffConfig(this.services.config, config);
+      await this.services.change(config);
       return diff;
     });
   }
 
   /** Where it listens, with the ports that the system chose. */
   get addresses(): readonly Listening[] {
-    return this.listening;
+    return this.services.listening;
   }
 
   /** Everything as it is now, as a copy. */
   snapshot(): Snapshot {
     void this.plane?.settle();
+    const { config, list, listening } = this.services;
     return {
-      name: this.config.name,
+      name: config.name,
       version: VERSION,
       pid: process.pid,
-      engine: this.plane?.engine ?? this.config.runtime.engine,
+      engine: this.plane?.engine ?? config.runtime.engine,
       threads: this.plane?.threads ?? 0,
       uptime_seconds: Math.round(monotonic() - this.startedAt) / 1000,
-      services: [...this.services.values()].map(service =>
-        snapshotService(
-          service,
-          this.table,
-          this.listening.filter(at => at.service === service.config.name).map(at => at.address),
-        ),
-      ),
+      services: list.map(service => snapshotService(service, this.table, listening)),
     };
   }
 
   /** Why this instance should get no traffic, in words; empty when it is ready for it. */
   unready(): string {
-    if (this.phase !== 'running') return `the balancer is ${this.phase}`;
-    const idle = [...this.services.values()].filter(service => !service.usable);
+    if (this.phase !== 'running') return this.phase === 'new' ? 'not started yet' : 'shutting down';
+    const idle = this.services.list.filter(service => !service.usable);
     if (idle.length === 0) return '';
     return `no usable backend: ${idle.map(({ config }) => config.name).join(', ')}`;
   }
 
   /** One backend as it is now. Throws Lb4Error LB4_NOT_FOUND. */
   backend(service: string, backend: string): BackendSnapshot {
-    const control = this.service(service);
+    const control = this.services.find(service);
     return snapshotBackend(control, control.find(backend), this.table);
   }
 
@@ -163,13 +131,13 @@ export class Balancer {
    * checks. Throws Lb4Error LB4_NOT_FOUND.
    */
   setState(service: string, backend: string, state: AdminState): void {
-    const control = this.service(service);
+    const control = this.services.find(service);
     control.setState(control.find(backend), state);
   }
 
   /** A backend's weight, 0 to 65535. Throws Lb4Error LB4_NOT_FOUND. */
   setWeight(service: string, backend: string, weight: number): void {
-    const control = this.service(service);
+    const control = this.services.find(service);
     control.setWeight(control.find(backend), weight);
   }
 
@@ -188,13 +156,17 @@ export class Balancer {
    * everything is closed.
    */
   async close(): Promise<void> {
-    await this.exclusive(async () => {
+    await this.turn.take(async () => {
       if (this.phase === 'closed' || this.phase === 'draining') return;
       this.phase = 'draining';
+      this.services.freeze();
       await this.plane?.stopAccepting();
     });
     if (this.phase === 'draining' && this.active > 0) {
-      this.afterDrain(() => this.plane?.close(-1, this.pace(this.active), 'shutdown'));
+      const { config, drains } = this.services;
+      drains.after(config.runtime.drain_timeout, () => {
+        this.plane?.close(-1, drainPace(this.active), 'shutdown');
+      });
       await this.empty();
     }
     await this.destroy();
@@ -202,25 +174,17 @@ export class Balancer {
 
   /** Close everything now. */
   destroy(): Promise<void> {
-    return this.exclusive(() => this.destroyNow());
+    return this.turn.take(() => this.destroyNow());
   }
 
-  private service(name: string): ServiceControl {
-    const service = this.services.get(name);
-    if (service !== undefined) return service;
-    throw new Lb4Error(
-      'LB4_NOT_FOUND',
-      `no service ${quote(name)}${didYouMean(name, [...this.services.keys()])}`,
-    );
-  }
-
-  private async startPlane(): Promise<void> {
-    const { engine, threads } = this.config.runtime;
+  private async startPlane(): Promise<Plane> {
+    const { config } = this.services;
+    const { engine, threads } = config.runtime;
     const { log } = this.journal;
     const { plane, why } = await startPlane({
       engine,
       threads: threadCount(threads),
-      maxParked: this.budget(this.config).maxParked,
+      maxParked: descriptorBudget(config).maxParked,
       table: this.table,
       sink: this.sink(),
       onFault: fault => log.error(fault, 'a strategy misbehaves; another backend was picked'),
@@ -229,6 +193,7 @@ export class Balancer {
     });
     this.plane = plane;
     log.info({ engine: plane.engine, threads: plane.threads, why }, 'engine');
+    return plane;
   }
 
   /** Resolves when the last connection is over. */
@@ -242,122 +207,16 @@ export class Balancer {
     if (this.phase === 'closed') return;
     this.phase = 'closed';
     clearInterval(this.ticker);
-    for (const timer of this.drainTimers) clearTimeout(timer);
-    for (const service of [...this.services.values(), ...this.retired]) service.stop();
+    this.services.stop();
     await this.plane?.destroy('shutdown');
-  }
-
-  /** From the configuration in force to this one. */
-  private async change(config: Config): Promise<void> {
-    const added = Object.values(config.services)
-      .filter(({ name, protocol }) => this.services.get(name)?.config.protocol !== protocol)
-      .map(service => new ServiceControl(service, this.deps));
-    const fresh = new Map(added.map(service => [service.config.name, service]));
-    const next = new Map(
-      Object.keys(config.services).map(name => [name, fresh.get(name) ?? this.services.get(name)!]),
-    );
-    try {
-      await Promise.all(added.map(service => service.start()));
-      await this.plane!.prepare(this.plan(config, next));
-      // From here on nothing fails. What is removed below drains as long as the new configuration says.
-      this.config = config;
-      await Promise.all(
-        [...next.values()]
-          .filter(service => !added.includes(service))
-          .map(service => service.update(config.services[service.config.name]!)),
-      );
-      const gone = [...this.services.values()].filter(service => next.get(service.config.name) !== service);
-      this.services = next;
-      this.journal.connections = config.log.connections;
-      this.plane!.wantRecords(config.log.connections);
-      this.listening = await this.plane!.commit(this.plan(config, next));
-      for (const service of added) service.serve();
-      for (const service of gone) this.retire(service);
-    } catch (error) {
-      for (const service of added) {
-        service.discard();
-        this.retired.add(service);
-      }
-      throw error;
-    }
-  }
-
-  /** The backends of some service changed: tell the data plane, once for all changes of this turn. */
-  private replan(): void {
-    if (this.replanned || this.phase !== 'running') return;
-    this.replanned = true;
-    void this.exclusive(async () => {
-      this.replanned = false;
-      if (this.phase !== 'running') return;
-      const plan = this.plan(this.config, this.services);
-      await this.plane!.prepare(plan);
-      this.listening = await this.plane!.commit(plan);
-    }).catch(error => this.journal.log.error({ err: error }, 'cannot take the changed list of backends'));
-  }
-
-  private retire(service: ServiceControl): void {
-    service.retire();
-    this.retired.add(service);
-  }
-
-  private plan(config: Config, services: ReadonlyMap<string, ServiceControl>): Plan {
-    const plans = [...services].map(([name, service]) => service.plan(config.services[name]!));
-    return { services: plans, maxConnections: this.budget(config).maxConnections };
-  }
-
-  private budget(config: Config): { maxConnections: number; maxParked: number } {
-    const services = Object.values(config.services);
-    const fixed = services.reduce((sum, { listen, backends }) => sum + listen.length + backends.length, 0);
-    return divideDescriptors(fileDescriptorLimit(), fixed, config.runtime.max_connections);
   }
 
   private sink(): PlaneSink {
     return {
       finished: record => this.journal.finished(record),
-      backendFailing: (slot, reason) => {
-        for (const service of this.services.values()) service.passiveFailure(slot, reason);
-      },
+      backendFailing: (slot, reason) => this.services.passiveFailure(slot, reason),
       trouble: reason => this.journal.trouble(reason, reason),
     };
-  }
-
-  private tick(): void {
-    const now = monotonic();
-    for (const service of [...this.services.values(), ...this.retired]) {
-      for (const { slot } of service.list) decayLatency(this.table, slot, now);
-      service.sweep();
-    }
-    for (const service of this.retired) {
-      if (!service.gone) continue;
-      this.retired.delete(service);
-      this.slots.free(service.slot);
-    }
-  }
-
-  /** Do something when the drain time is over, never when it is 0. What it returns takes that back. */
-  private afterDrain(then: () => void): () => void {
-    const { drain_timeout } = this.config.runtime;
-    if (drain_timeout === 0) return () => {};
-    const timer = setTimeout(() => {
-      this.drainTimers.delete(timer);
-      then();
-    }, drain_timeout);
-    this.drainTimers.add(timer);
-    return () => {
-      clearTimeout(timer);
-      this.drainTimers.delete(timer);
-    };
-  }
-
-  /** Connections a second at which `count` of them are closed. */
-  private pace(count: number): number {
-    return Math.max(CLOSE_AT_LEAST, count / CLOSE_WITHIN_S);
-  }
-
-  private exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.turn.then(work);
-    this.turn = done.catch(() => undefined);
-    return done;
   }
 }
 

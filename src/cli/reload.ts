@@ -5,6 +5,7 @@ import { formatDiff } from '../config/diff.js';
 import type { Config } from '../config/schema.js';
 import { ConfigError, formatIssue, Lb4Error } from '../errors.js';
 import type { Logger } from '../log.js';
+import { Turn } from '../turn.js';
 
 /** A configuration that was read, and what the lint has to say about it. */
 export interface Read {
@@ -24,7 +25,7 @@ export interface Running {
 /** Reloads, whoever asks for them: one after the other, all or nothing, and each with one line in the log. */
 export class Reloader {
   private readonly running: Running;
-  private turn: Promise<unknown> = Promise.resolve();
+  private readonly turn = new Turn();
 
   constructor(running: Running) {
     this.running = running;
@@ -35,9 +36,7 @@ export class Reloader {
    * (ConfigError with every fault), when what it wants cannot be opened, or when it came from flags (LB4_CONFLICT).
    */
   reload(): Promise<ReloadReport> {
-    const done = this.turn.then(() => this.run());
-    this.turn = done.catch(() => undefined);
-    return done;
+    return this.turn.take(() => this.run());
   }
 
   private async run(): Promise<ReloadReport> {

@@ -1,4 +1,5 @@
 import { formatAddress } from '../address.js';
+import type { Listening } from '../flow/listeners.js';
 import type { Backend } from '../pool/backend.js';
 import type { SharedTable, StateName } from '../pool/table.js';
 import type { ServiceControl } from './service.js';
@@ -48,16 +49,16 @@ export interface BackendSnapshot {
   readonly down_reason: string;
 }
 
-/** One service as it is now. `listen` is where the data plane says that it listens. */
+/** One service as it is now. `listening` is where the data plane says that it listens, for all services. */
 export function snapshotService(
   service: ServiceControl,
   table: SharedTable,
-  listen: readonly string[],
+  listening: readonly Listening[],
 ): ServiceSnapshot {
   return {
     name: service.config.name,
     protocol: service.config.protocol,
-    listen,
+    listen: listening.filter(at => at.service === service.config.name).map(at => at.address),
     strategy: service.config.strategy.kind,
     active: Atomics.load(table.active, service.slot),
     backends: service.list.map(backend => snapshotBackend(service, backend, table)),

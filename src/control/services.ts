@@ -1,0 +1,183 @@
+import type { Config } from '../config/schema.js';
+import { didYouMean, quote } from '../config/text.js';
+import type { Resolver } from '../discovery/resolver.js';
+import { Lb4Error } from '../errors.js';
+import type { Listening } from '../flow/listeners.js';
+import { decayLatency } from '../pool/latency.js';
+import type { Plan } from '../pool/plan.js';
+import { type SharedTable, SlotAllocator } from '../pool/table.js';
+import { type Budget, divideDescriptors, fileDescriptorLimit } from '../system-limits.js';
+import type { Plane } from '../threads/plane.js';
+import type { Turn } from '../turn.js';
+import { Drains, drainPace } from './drains.js';
+import type { Journal } from './journal.js';
+import { ServiceControl, type ServiceDeps } from './service.js';
+
+export interface ServiceSetInit {
+  readonly config: Config;
+  readonly table: SharedTable;
+  readonly journal: Journal;
+  readonly resolver: Resolver | undefined;
+  /** Changes of the plan are made one after the other. */
+  readonly turn: Turn;
+}
+
+/** All services and the plan that follows from them, from one configuration to the next. */
+export class ServiceSet {
+  config: Config;
+  /** Where the data plane listens. */
+  listening: readonly Listening[] = [];
+  readonly drains = new Drains();
+  private readonly table: SharedTable;
+  private readonly journal: Journal;
+  private readonly turn: Turn;
+  private readonly slots: SlotAllocator;
+  private readonly deps: ServiceDeps;
+  private plane: Plane | undefined;
+  private services = new Map<string, ServiceControl>();
+  /** Gone from the configuration, but with connections. */
+  private readonly retired = new Set<ServiceControl>();
+  private replanned = false;
+  private frozen = false;
+
+  constructor({ config, table, journal, resolver, turn }: ServiceSetInit) {
+    this.config = config;
+    this.table = table;
+    this.journal = journal;
+    this.turn = turn;
+    this.slots = new SlotAllocator(table);
+    this.deps = {
+      table,
+      slots: this.slots,
+      journal,
+      resolver,
+      threads: () => this.plane!.threads,
+      onTransition: transition => journal.transition(transition),
+      onBackends: () => this.replan(),
+      onRemoved: backend =>
+        this.drains.after(this.config.runtime.drain_timeout, () => {
+          this.plane!.close(backend.slot, drainPace(backend.active), 'drained');
+        }),
+      onDown: backend => this.plane!.close(backend.slot, Number.POSITIVE_INFINITY, 'backend_down'),
+    };
+  }
+
+  get list(): readonly ServiceControl[] {
+    return [...this.services.values()];
+  }
+
+  /** The service of this name. Throws Lb4Error LB4_NOT_FOUND. */
+  find(name: string): ServiceControl {
+    const service = this.services.get(name);
+    if (service !== undefined) return service;
+    const hint = didYouMean(name, [...this.services.keys()]);
+    throw new Lb4Error('LB4_NOT_FOUND', `no service ${quote(name)}${hint}`);
+  }
+
+  /** Serve the configuration on this data plane. Rejects with Lb4Error; then nothing listens. */
+  start(plane: Plane): Promise<void> {
+    this.plane = plane;
+    return this.change(this.config);
+  }
+
+  /**
+   * From the configuration in force to this one; to be called in turn. All or nothing: rejects with Lb4Error and has
+   * changed nothing.
+   */
+  async change(config: Config): Promise<void> {
+    const plane = this.plane!;
+    const added = Object.values(config.services)
+      .filter(({ name, protocol }) => this.services.get(name)?.config.protocol !== protocol)
+      .map(service => new ServiceControl(service, this.deps));
+    const fresh = new Map(added.map(service => [service.config.name, service]));
+    const next = new Map(
+      Object.keys(config.services).map(name => [name, fresh.get(name) ?? this.services.get(name)!]),
+    );
+    try {
+      await Promise.all(added.map(service => service.start()));
+      await plane.prepare(this.plan(config, next));
+      // From here on nothing fails. What is removed below drains as long as the new configuration says.
+      this.config = config;
+      await Promise.all(
+        [...next.values()]
+          .filter(service => !added.includes(service))
+          .map(service => service.update(config.services[service.config.name]!)),
+      );
+      const gone = this.list.filter(service => next.get(service.config.name) !== service);
+      this.services = next;
+      this.journal.connections = config.log.connections;
+      plane.wantRecords(config.log.connections);
+      this.listening = await plane.commit(this.plan(config, next));
+      for (const service of added) service.serve();
+      for (const service of gone) this.retire(service);
+    } catch (error) {
+      for (const service of added) {
+        service.discard();
+        this.retired.add(service);
+      }
+      throw error;
+    }
+  }
+
+  /** Real traffic failed too often in a row at the backend in this slot. */
+  passiveFailure(slot: number, reason: string): void {
+    for (const service of this.services.values()) service.passiveFailure(slot, reason);
+  }
+
+  /** Housekeeping, about once a second: averages sink, backends and services that have left are forgotten. */
+  tick(now: number): void {
+    for (const service of [...this.services.values(), ...this.retired]) {
+      for (const { slot } of service.list) decayLatency(this.table, slot, now);
+      service.sweep();
+    }
+    for (const service of this.retired) {
+      if (!service.gone) continue;
+      this.retired.delete(service);
+      this.slots.free(service.slot);
+    }
+  }
+
+  /** The data plane gets no plan any more: what it has stopped listening to stays closed. */
+  freeze(): void {
+    this.frozen = true;
+  }
+
+  /** No more probes, look-ups and timers. */
+  stop(): void {
+    this.freeze();
+    this.drains.stop();
+    for (const service of [...this.services.values(), ...this.retired]) service.stop();
+  }
+
+  /** The backends of some service changed: tell the data plane, once for all changes of this turn. */
+  private replan(): void {
+    if (this.replanned || this.frozen) return;
+    this.replanned = true;
+    void this.turn
+      .take(async () => {
+        this.replanned = false;
+        if (this.frozen) return;
+        const plan = this.plan(this.config, this.services);
+        await this.plane!.prepare(plan);
+        this.listening = await this.plane!.commit(plan);
+      })
+      .catch(error => this.journal.log.error({ err: error }, 'cannot take the changed list of backends'));
+  }
+
+  private retire(service: ServiceControl): void {
+    service.retire();
+    this.retired.add(service);
+  }
+
+  private plan(config: Config, services: ReadonlyMap<string, ServiceControl>): Plan {
+    const plans = [...services].map(([name, service]) => service.plan(config.services[name]!));
+    return { services: plans, maxConnections: descriptorBudget(config).maxConnections };
+  }
+}
+
+/** How this process divides its descriptors under a configuration. */
+export function descriptorBudget(config: Config): Budget {
+  const services = Object.values(config.services);
+  const fixed = services.reduce((sum, { listen, backends }) => sum + listen.length + backends.length, 0);
+  return divideDescriptors(fileDescriptorLimit(), fixed, config.runtime.max_connections);
+}
