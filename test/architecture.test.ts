@@ -55,6 +55,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'threads',
     'log',
   ],
+  // What systemd and its like want of a daemon.
+  'service-manager': ['errors', 'address', 'engines/epoll'],
   balancer: [
     ...['errors', 'version', 'monotonic', 'turn', 'log', 'config', 'strategies', 'pool', 'discovery'],
     ...['flow', 'threads', 'control'],
@@ -74,6 +76,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'admin',
     'turn',
   ],
+  // What systemd and its like want of a daemon.
+  'service-manager': ['errors', 'address', 'engines/epoll'],
 };
 
 /** Packages, and the only rooms that may know them. */
