@@ -75,9 +75,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'balancer',
     'admin',
     'turn',
+    'service-manager',
   ],
-  // What systemd and its like want of a daemon.
-  'service-manager': ['errors', 'address', 'engines/epoll'],
 };
 
 /** Packages, and the only rooms that may know them. */

@@ -93,6 +93,12 @@ export const FLAGS: readonly Flag[] = [
     example: '--drain-timeout 2m',
   },
   {
+    name: 'user',
+    kind: 'text',
+    describe: 'Started as root: become USER or USER:GROUP once every address is bound',
+    example: '-l 53 --udp --to 10.0.0.1,10.0.0.2 --user nobody',
+  },
+  {
     name: 'check-interval',
     kind: 'text',
     describe: 'Between two health checks of a backend [default: 2s]',

@@ -6,6 +6,8 @@ import { processOverrides } from '../config/overrides.js';
 import { printConfig } from '../config/print.js';
 import { formatIssue, Lb4Error } from '../errors.js';
 import { createLogger } from '../log.js';
+import { Notifier } from '../service-manager/notifier.js';
+import { becomeUser, parseIdentity } from '../service-manager/privileges.js';
 import { systemFacts } from './check.js';
 import { type Read, Reloader } from './reload.js';
 import { endBySignal, reloadBySignal } from './signals.js';
@@ -22,14 +24,22 @@ export async function run(flags: RunFlags): Promise<number> {
   const logger = createLogger(config.log);
   for (const warning of warnings) logger.warn(warning);
   const balancer = createBalancer(config, { logger });
-  const ended = endBySignal(balancer, logger);
-  const admin: Admin = new Admin({ balancer, log: logger, reload: () => reloader.reload() });
+  const manager = await Notifier.open(process.env, {
+    alive: () => balancer.settle(),
+    onTrouble: reason => logger.warn({ reason }, 'service manager'),
+  });
+  const ended = endBySignal(balancer, logger, () =>
+    manager.stopping(`draining ${balancer.active} connections`),
+  );
+  const admin: Admin = new Admin({ balancer, log: logger, reload: () => reload() });
   const again = flags.config === undefined ? undefined : read;
   const reloader: Reloader = new Reloader({ balancer, admin, logger, read: again });
-  const unhook = reloadBySignal(() => reloader.reload());
+  const reload = () => manager.during(reloader.reload());
+  const unhook = reloadBySignal(reload);
   try {
     await balancer.start();
     (await admin.prepare(config)).commit();
+    if (config.runtime.user !== '') becomeUser(parseIdentity(config.runtime.user));
     const { engine, threads } = balancer.snapshot();
     for (const { service, address } of balancer.addresses) {
       const { protocol, strategy, backends } = config.services[service]!;
@@ -39,11 +49,13 @@ export async function run(flags: RunFlags): Promise<number> {
       );
     }
     logger.info({ engine, threads }, 'ready');
+    manager.ready(`serving on ${engine}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`);
     return await ended;
   } finally {
     unhook();
     await admin.close();
     await balancer.destroy();
+    manager.close();
   }
 }
 

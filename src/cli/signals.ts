@@ -1,8 +1,10 @@
 import type { Balancer } from '../balancer.js';
 import type { Logger } from '../log.js';
 
-/** SIGTERM and SIGINT drain and end with 0; a second one ends now. Resolves to the exit code. */
-export function endBySignal(balancer: Balancer, logger: Logger): Promise<number> {
+/**
+ * SIGTERM and SIGINT drain and end with 0; a second one ends now. Resolves to the exit code. `onEnd` is told when it begins.
+ */
+export function endBySignal(balancer: Balancer, logger: Logger, onEnd: () => void): Promise<number> {
   return new Promise((resolve, reject) => {
     let asked = false;
     const end = (signal: NodeJS.Signals): void => {
@@ -11,6 +13,7 @@ export function endBySignal(balancer: Balancer, logger: Logger): Promise<number>
         process.exit(0);
       }
       asked = true;
+      onEnd();
       logger.info({ signal, active: balancer.active }, 'draining');
       balancer.close().then(() => {
         logger.info('bye');

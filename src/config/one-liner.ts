@@ -19,6 +19,7 @@ export interface OneLinerFlags {
   readonly connectTimeout?: string;
   readonly idleTimeout?: string;
   readonly drainTimeout?: string;
+  readonly user?: string;
   readonly checkInterval?: string;
   readonly checkTimeout?: string;
   readonly fall?: number;
@@ -40,6 +41,7 @@ const KEYS: readonly (readonly [keyof OneLinerFlags, string, string])[] = [
   ['threads', '--threads', 'runtime.threads'],
   ['maxConnections', '--max-connections', 'runtime.max_connections'],
   ['drainTimeout', '--drain-timeout', 'runtime.drain_timeout'],
+  ['user', '--user', 'runtime.user'],
   ['strategy', '--strategy', 'services.main.strategy'],
   ['connectTimeout', '--connect-timeout', 'services.main.timeouts.connect'],
   ['idleTimeout', '--idle-timeout', 'services.main.timeouts.idle'],

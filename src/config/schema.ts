@@ -15,6 +15,8 @@ export type AdminListen =
   | { readonly kind: 'ip'; readonly host: string; readonly port: number };
 
 export const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+/** USER or USER:GROUP, by name or number; empty = nobody else. */
+const USER = /^$|^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,63})?$/;
 export const NAME_WORDS = 'a name of up to 64 letters, digits and . _ -';
 
 const adminForms = '"unix", "unix:/path", "HOST:PORT" with a literal IP address, or "off"';
@@ -69,6 +71,11 @@ const runtime = z.strictObject({
   drain_timeout: duration('How long connections may finish at shutdown; 0 = as long as they like.').prefault(
     '30s',
   ),
+  user: text(
+    USER,
+    '"USER" or "USER:GROUP"',
+    'Where the program was started as root: who it becomes once every address is bound; empty = it stays who it is.',
+  ).prefault(''),
 });
 
 export const configSchema = z.strictObject({

@@ -18,6 +18,7 @@ export interface NotifierHooks {
 export class Notifier {
   private readonly sender: Sender | undefined;
   private watchdog: NodeJS.Timeout | undefined;
+  private status = '';
 
   private constructor(sender: Sender | undefined) {
     this.sender = sender;
@@ -34,12 +35,19 @@ export class Notifier {
   }
 
   ready(status: string): void {
+    this.status = status;
     this.send('READY=1', `MAINPID=${process.pid}`, statusLine(status));
   }
 
-  /** To be followed by `ready`. The time tells the service manager which READY=1 belongs to it. */
-  reloading(): void {
+  /** Tell that the configuration is being reloaded, until `reload` has settled; resolves or rejects as that does. */
+  async during<T>(reload: Promise<T>): Promise<T> {
+    // The time tells the service manager which READY=1 belongs to this.
     this.send('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+    try {
+      return await reload;
+    } finally {
+      this.ready(this.status);
+    }
   }
 
   stopping(status: string): void {

@@ -1,19 +1,16 @@
 import { execFileSync } from 'node:child_process';
 import { Lb4Error } from '../errors.js';
 
-/** `user` or `user:group`, by name or number. */
+/** Names or numbers. */
 export interface Identity {
   readonly user: string | number;
   /** Default: the user's own group. */
   readonly group: string | number | undefined;
 }
 
-/** Throws Lb4Error LB4_USAGE for a text that names nobody. */
+/** `USER` or `USER:GROUP`, as the configuration's schema has checked it. */
 export function parseIdentity(text: string): Identity {
-  const [user = '', group, ...more] = text.split(':');
-  if (user === '' || group === '' || more.length > 0) {
-    throw new Lb4Error('LB4_USAGE', `--user: expected USER or USER:GROUP, got ${JSON.stringify(text)}`);
-  }
+  const [user = '', group] = text.split(':');
   return { user: nameOrNumber(user), group: group === undefined ? undefined : nameOrNumber(group) };
 }
 
@@ -24,7 +21,7 @@ export function parseIdentity(text: string): Identity {
 export function becomeUser({ user, group }: Identity): void {
   const posix = process as Partial<Posix>;
   if (posix.initgroups === undefined) {
-    throw new Lb4Error('LB4_PERMISSION', `--user: there are no users on ${process.platform}`);
+    throw new Lb4Error('LB4_PERMISSION', `user: there are no users on ${process.platform}`);
   }
   try {
     const own = group ?? primaryGroup(user);
@@ -33,10 +30,10 @@ export function becomeUser({ user, group }: Identity): void {
     posix.setuid!(user);
   } catch (error) {
     const reason = (error as Error).message.trim().split('\n').at(-1);
-    throw new Lb4Error('LB4_PERMISSION', `--user ${user}: ${reason}`, { cause: error });
+    throw new Lb4Error('LB4_PERMISSION', `user ${user}: ${reason}`, { cause: error });
   }
   if (posix.getuid!() === 0) {
-    throw new Lb4Error('LB4_PERMISSION', `--user ${user}: expected a user other than root`);
+    throw new Lb4Error('LB4_PERMISSION', `user ${user}: expected a user other than root`);
   }
 }
 

@@ -174,6 +174,7 @@ export const rawConfig = fc
         threads: int(256),
         max_connections: int(1e6),
         drain_timeout: durationText,
+        user: fc.constantFrom('', 'nobody', '65534:nogroup'),
       }),
     }),
     fc.array(fc.tuple(serviceName, fc.oneof(tcp, udp), maybe(v4)), { minLength: 1, maxLength: 3 }),

@@ -11,12 +11,13 @@ for (const abstract of [false, true]) {
     const notifier = await Notifier.open({ NOTIFY_SOCKET: socket.path }, WORKS);
     t.teardown(() => notifier.close());
     notifier.ready('serving\n2 services');
-    notifier.reloading();
+    await t.rejects(notifier.during(Promise.reject(new Error('refused'))), /refused/);
     notifier.stopping('3 connections left');
     await socket.message(/^STOPPING=1$/);
-    const [ready, reloading, stopping] = socket.messages;
+    const [ready, reloading, again, stopping] = socket.messages;
     t.equal(ready, `READY=1\nMAINPID=${process.pid}\nSTATUS=serving 2 services\n`, 'a status is one line');
     t.match(reloading, /^RELOADING=1\nMONOTONIC_USEC=\d+\n$/);
+    t.equal(again, ready, 'a refused reload is over too');
     t.equal(stopping, 'STOPPING=1\nSTATUS=3 connections left\n');
   });
 }
