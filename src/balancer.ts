@@ -1,3 +1,4 @@
+import { type BackendConfig, type BackendInput, MAX_WEIGHT, parseBackend } from './config/backend.js';
 import { type ConfigDiff, diffConfig } from './config/diff.js';
 import { parseConfigObject } from './config/parse.js';
 import type { Config, ConfigInput } from './config/schema.js';
@@ -23,6 +24,21 @@ export interface BalancerOptions {
   readonly logger?: Logger;
   /** For tests and for name services of one's own. */
   readonly resolver?: Resolver;
+}
+
+/** What `apply` did. */
+export interface Applied extends ConfigDiff {
+  /** What was changed while running and gave way to the configuration, in words. */
+  readonly overruled: readonly string[];
+}
+
+/** What `removeBackend` did. */
+export interface Removed {
+  readonly id: string;
+  /** Ids of the backends that it stood for. */
+  readonly backends: readonly string[];
+  /** Connections and flows that they still have. */
+  readonly draining: number;
 }
 
 /** How often a drain looks whether it is done. */
@@ -80,15 +96,15 @@ export class Balancer {
   /**
    * Reload: take another configuration as a diff. What is the same keeps its sockets, connections, health and counters;
    * a removed backend drains. All or nothing: rejects with Lb4Error and has changed nothing when an address cannot be
-   * bound or a strategy not be loaded. Resolves to what changed.
+   * bound or a strategy not be loaded. What was changed while running stays, unless the configuration says something else
+   * about the same backend than before. Resolves to what changed.
    */
-  async apply(next: Config | ConfigInput): Promise<ConfigDiff> {
+  async apply(next: Config | ConfigInput): Promise<Applied> {
     const config = isParsed(next) ? next : parseConfigObject(next);
     return this.turn.take(async () => {
-      if (this.phase !== 'running') throw new Lb4Error('LB4_CLOSED', 'the balancer is not running');
+      this.mustRun();
       const diff = diffConfig(this.services.config, config);
-      await this.services.change(config);
-      return diff;
+      return { ...diff, overruled: await this.services.change(config) };
     });
   }
 
@@ -135,10 +151,49 @@ export class Balancer {
     control.setState(control.find(backend), state);
   }
 
-  /** A backend's weight, 0 to 65535. Throws Lb4Error LB4_NOT_FOUND. */
+  /** A backend's weight, 0 to 65535. Throws Lb4Error LB4_NOT_FOUND, or LB4_USAGE for another number. */
   setWeight(service: string, backend: string, weight: number): void {
+    if (!Number.isInteger(weight) || weight < 0 || weight > MAX_WEIGHT) {
+      throw new Lb4Error(
+        'LB4_USAGE',
+        `weight: expected a whole number from 0 to ${MAX_WEIGHT}, got ${weight}`,
+      );
+    }
     const control = this.services.find(service);
     control.setWeight(control.find(backend), weight);
+  }
+
+  /**
+   * Add a backend as the configuration would have it, until it is removed or the configuration has it too. Resolves to the
+   * backends that it stands for. Rejects with Lb4Error: LB4_NOT_FOUND, LB4_CONFLICT where it is there already, or ConfigError.
+   */
+  async addBackend(
+    service: string,
+    backend: BackendInput | BackendConfig,
+  ): Promise<readonly BackendSnapshot[]> {
+    const entry = typeof backend === 'object' && 'id' in backend ? backend : parseBackend(backend);
+    const control = await this.turn.take(async () => {
+      this.mustRun();
+      const found = this.services.find(service);
+      await found.add(entry);
+      return found;
+    });
+    await this.services.planned();
+    return control.of(entry.id).map(one => snapshotBackend(control, one, this.table));
+  }
+
+  /**
+   * Take a backend out: it drains and is gone. One that came from a name goes with all that the name stands for. Rejects
+   * with Lb4Error: LB4_NOT_FOUND, or LB4_CONFLICT for one of several that a name stands for.
+   */
+  async removeBackend(service: string, backend: string): Promise<Removed> {
+    const gone = await this.turn.take(async () => {
+      this.mustRun();
+      return this.services.find(service).remove(backend);
+    });
+    await this.services.planned();
+    const draining = gone.reduce((sum, { active }) => sum + active, 0);
+    return { id: backend, backends: gone.map(({ id }) => id), draining };
   }
 
   /** Resolves when totals and log lines of everything that has happened so far are there. */
@@ -194,6 +249,10 @@ export class Balancer {
     this.plane = plane;
     log.info({ engine: plane.engine, threads: plane.threads, why }, 'engine');
     return plane;
+  }
+
+  private mustRun(): void {
+    if (this.phase !== 'running') throw new Lb4Error('LB4_CLOSED', 'the balancer is not running');
   }
 
   /** Resolves when the last connection is over. */

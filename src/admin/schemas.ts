@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { choice, number } from '../config/fields.js';
+import { backendKeys, weightField, withId } from '../config/backend.js';
+import { choice } from '../config/fields.js';
 import { didYouMean, quote } from '../config/text.js';
 import type { Snapshot } from '../control/snapshot.js';
 import type { ReloadReport } from './app.js';
@@ -31,6 +32,7 @@ export const problem = z
   })
   .describe('What went wrong.');
 
+const adminStates = ['ready', 'drain', 'maint'] as const;
 const states = ['checking', 'up', 'down', 'draining', 'maintenance'] as const;
 
 export const backendStatus = z
@@ -49,6 +51,13 @@ export const backendStatus = z
       .nullable()
       .describe('The last finished probe; null before the first.'),
     down_reason: z.string().describe('Why it is down; empty when it is not.'),
+    runtime: z
+      .object({
+        state: z.enum(adminStates).optional(),
+        weight: z.number().optional(),
+        added: z.literal(true).optional().describe('The configuration does not have it.'),
+      })
+      .describe('What was changed while running and is otherwise than the configuration says.'),
   })
   .describe('A backend.');
 
@@ -59,6 +68,7 @@ export const serviceStatus = z.object({
   strategy: z.string(),
   active: z.number(),
   backends: list(backendStatus),
+  removed: list(z.string()).describe('Backends of the configuration that were removed while running.'),
 });
 
 export const status = z
@@ -80,18 +90,34 @@ export const backendParams = serviceParams.extend({
 
 export const backendChange = object({
   state: choice(
-    ['ready', 'drain', 'maint'],
+    adminStates,
     'drain: no new connections, open ones stay; maint: no checks either.',
   ).optional(),
-  weight: number(
-    0,
-    65535,
-    'Share of the traffic relative to the others; 0 = none for now (open connections stay).',
-  ).optional(),
+  weight: weightField.optional(),
 }).refine(
   change => change.state !== undefined || change.weight !== undefined,
   'expected state or weight, got neither',
 );
+
+/** What the configuration may say about a backend. */
+export const newBackend = object(backendKeys).transform(withId);
+
+export const addedBackend = z
+  .object({
+    id: z.string().describe('What it is removed by.'),
+    backends: list(backendStatus).describe(
+      'What it stands for: several for a name, none while that is not known.',
+    ),
+  })
+  .describe('What was added.');
+
+export const removedBackend = z
+  .object({
+    id: z.string(),
+    backends: list(z.string()).describe('Ids of what it stood for.'),
+    draining: z.number().describe('Connections and flows that it still has.'),
+  })
+  .describe('What was removed.');
 
 const listChange = { added: list(z.string()), removed: list(z.string()) };
 

@@ -63,7 +63,7 @@ export class Reloader {
     try {
       const diff = await balancer.apply(config);
       logger.level = config.log.level;
-      const changes = formatDiff(diff).split('\n');
+      const changes = [...formatDiff(diff).split('\n'), ...diff.overruled];
       const kept = balancer.active;
       logger.info({ kept, changes }, 'reloaded');
       change.commit();

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { formatAddress, parseTarget, type Target } from '../address.js';
-import { Lb4Error } from '../errors.js';
+import { ConfigError, Lb4Error } from '../errors.js';
 import { expected, flag, forward, jsonSchemaOf, number, parsed, text, textOf } from './fields.js';
-import { didYouMean, listOf, quote } from './text.js';
+import { didYouMean, listOf, pathText, quote } from './text.js';
 
 /** Backend names, service names and the instance's name share one alphabet. */
 const BACKEND_NAME = /^[A-Za-z0-9_.:-]{1,128}$/;
@@ -10,31 +10,41 @@ const MAX_INT32 = 2_147_483_647;
 
 const targetForms = 'a backend address "host:port", "[v6]:port", "unix:/path" or "srv:_service._proto.name"';
 
-/** A backend as a table. The string form names the same keys. */
-const backendTable = z
-  .strictObject({
-    address: parsed<Target, string>(
-      {
-        description: 'Where it is: host:port, [v6]:port, unix:/path or srv:_service._proto.name.',
-        type: 'string',
-      },
-      value => parseTarget(textOf(value, targetForms)),
-    ),
-    name: text(
-      BACKEND_NAME,
-      'a name of up to 128 letters, digits and . _ : -',
-      'The id that people see; otherwise the address is.',
-    ).optional(),
-    weight: number(
-      0,
-      65535,
-      'Share of the traffic relative to the others; 0 = none for now (open connections stay).',
-    ).prefault(1),
-    backup: flag('Gets connections only when no primary is left.').prefault(false),
-    max_connections: number(0, MAX_INT32, 'Most open connections; 0 = no limit.').prefault(0),
-    disabled: flag('Starts in maintenance: gets nothing until somebody makes it ready.').prefault(false),
-  })
-  .transform(backend => ({ id: backend.name ?? formatAddress(backend.address), ...backend }));
+export const MAX_WEIGHT = 65_535;
+
+export const weightField = number(
+  0,
+  MAX_WEIGHT,
+  'Share of the traffic relative to the others; 0 = none for now (open connections stay).',
+);
+
+/** The keys of a backend. The string form names the same. */
+export const backendKeys = {
+  address: parsed<Target, string>(
+    {
+      description: 'Where it is: host:port, [v6]:port, unix:/path or srv:_service._proto.name.',
+      type: 'string',
+    },
+    value => parseTarget(textOf(value, targetForms)),
+  ),
+  name: text(
+    BACKEND_NAME,
+    'a name of up to 128 letters, digits and . _ : -',
+    'The id that people see; otherwise the address is.',
+  ).optional(),
+  weight: weightField.prefault(1),
+  backup: flag('Gets connections only when no primary is left.').prefault(false),
+  max_connections: number(0, MAX_INT32, 'Most open connections; 0 = no limit.').prefault(0),
+  disabled: flag('Starts in maintenance: gets nothing until somebody makes it ready.').prefault(false),
+};
+
+/** A backend as a table. */
+const backendTable = z.strictObject(backendKeys).transform(withId);
+
+/** Its name, or else the address, is how a backend is known. */
+export function withId<T extends { name?: string; address: Target }>(backend: T): T & { id: string } {
+  return { id: backend.name ?? formatAddress(backend.address), ...backend };
+}
 
 export type BackendConfig = Readonly<z.output<typeof backendTable>>;
 export type BackendInput = string | z.input<typeof backendTable>;
@@ -109,3 +119,17 @@ export const backendField: z.ZodType<BackendConfig, BackendInput> = z
       jsonSchemaOf(backendTable),
     ],
   }) as z.ZodType<BackendConfig, unknown> as z.ZodType<BackendConfig, BackendInput>;
+
+/** A backend in either form, outside of a configuration. Throws ConfigError. */
+export function parseBackend(input: BackendInput): BackendConfig {
+  const result = backendField.safeParse(input);
+  if (result.success) return Object.freeze(result.data);
+  throw new ConfigError(
+    result.error.issues.map(issue => ({
+      severity: 'error',
+      path: pathText(issue.path),
+      source: 'backend',
+      message: issue.code === 'unrecognized_keys' ? `unknown key ${listOf(issue.keys)}` : issue.message,
+    })),
+  );
+}

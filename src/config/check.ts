@@ -1,6 +1,6 @@
 import { type Bind, formatAddress, isLoopback, Peer } from '../address.js';
 import { type Fault, valueAt } from './prepare.js';
-import type { Config, ServiceConfig } from './schema.js';
+import type { BackendConfig, Config, ServiceConfig } from './schema.js';
 import { quote } from './text.js';
 
 /** A fault between keys. It says nothing when one of the values it `needs` is faulty itself. */
@@ -82,15 +82,23 @@ function checkHealth({ protocol, health }: ServiceConfig, written: unknown, repo
   }
 }
 
+/** Why a service cannot have this backend, in words; empty when it can. */
+export function backendFault({ protocol }: ServiceConfig, { address }: BackendConfig): string {
+  return protocol === 'udp' && address.kind === 'unix' ? `unix sockets work ${TCP_ONLY}` : '';
+}
+
+const TCP_ONLY = 'on TCP services only; this one is UDP';
+
 function checkUdp(service: ServiceConfig, report: Report): void {
   const only = (path: readonly PropertyKey[], what: string) => {
-    report(path, `${what} on TCP services only; this one is UDP`, ['protocol']);
+    report(path, `${what} ${TCP_ONLY}`, ['protocol']);
   };
   for (const [i, bind] of service.listen.entries()) {
     if (bind.kind === 'unix') only(['listen', i], 'unix sockets work');
   }
-  for (const [i, { address }] of service.backends.entries()) {
-    if (address.kind === 'unix') only(['backends', i], 'unix sockets work');
+  for (const [i, backend] of service.backends.entries()) {
+    const message = backendFault(service, backend);
+    if (message !== '') report(['backends', i], message, ['protocol']);
   }
   if (service.proxy_protocol.accept !== 'off') only(['proxy_protocol', 'accept'], 'the PROXY protocol works');
   if (service.proxy_protocol.send !== 'off') only(['proxy_protocol', 'send'], 'the PROXY protocol works');

@@ -1,20 +1,25 @@
 import { isDeepStrictEqual } from 'node:util';
-import { formatAddress } from '../address.js';
+import { backendFault } from '../config/check.js';
 import type { BackendConfig, ServiceConfig } from '../config/schema.js';
-import { didYouMean, quote } from '../config/text.js';
+import { quote } from '../config/text.js';
 import { Discovery } from '../discovery/discovery.js';
-import type { Discovered } from '../discovery/entry.js';
+import { endpointKey } from '../discovery/order.js';
 import type { Resolver } from '../discovery/resolver.js';
-import { Lb4Error } from '../errors.js';
+import { ConfigError, Lb4Error } from '../errors.js';
 import { localHeader } from '../flow/proxy-protocol.js';
 import { SharedClients } from '../flow/shared-clients.js';
 import type { CheckResult } from '../health/checker.js';
 import { HealthMonitor, type MonitorConfig } from '../health/monitor.js';
-import { type AdminState, Backend, type Transition } from '../pool/backend.js';
+import type { AdminState, Backend, Transition } from '../pool/backend.js';
 import type { ServicePlan } from '../pool/plan.js';
 import type { SharedTable, SlotAllocator } from '../pool/table.js';
 import type { Journal } from './journal.js';
 import { servicePlan } from './plan.js';
+import { Roster } from './roster.js';
+import { type RuntimeChange, RuntimeChanges } from './runtime.js';
+
+const BY_OPERATOR = 'by operator';
+const BY_NAME = 'its name no longer resolves to it';
 
 export interface ServiceDeps {
   readonly table: SharedTable;
@@ -44,15 +49,15 @@ export class ServiceControl {
   config: ServiceConfig;
   readonly lastChecks = new WeakMap<Backend, LastCheck>();
   private readonly deps: ServiceDeps;
+  private readonly runtime = new RuntimeChanges();
+  private readonly roster: Roster;
   private readonly discovery: Discovery;
   private readonly monitor: HealthMonitor;
   private serving = false;
+  /** Why a backend that leaves the list does so. */
+  private whyGone = BY_NAME;
   /** Where several threads count this service's clients, from the first limit on: counts outlive a change of limits. */
   private clients: SharedArrayBuffer | undefined;
-  /** By address; the order is the file's. */
-  private backends = new Map<string, Backend>();
-  /** Gone from the list, but with connections; and what ends their draining. */
-  private readonly leaving = new Map<Backend, () => void>();
 
   constructor(config: ServiceConfig, deps: ServiceDeps) {
     this.config = config;
@@ -61,17 +66,27 @@ export class ServiceControl {
     this.monitor = new HealthMonitor(monitorConfig(config), {
       onCheck: (backend, result) => this.lastChecks.set(backend, { at: new Date(), result }),
       onDown: backend => deps.onDown(backend),
-      onPanic: panic => {
-        Atomics.store(deps.table.panic, this.slot, panic ? 1 : 0);
-        deps.table.bump();
-        const { log } = deps.journal;
-        if (panic) log.warn({ service: this.config.name }, 'too few healthy backends: health is ignored');
-        else log.info({ service: this.config.name }, 'enough healthy backends: health counts again');
+      onPanic: panic => this.setPanic(panic),
+    });
+    this.roster = new Roster({
+      service: config.name,
+      table: deps.table,
+      slots: deps.slots,
+      wanted: found => this.runtime.wanted(found),
+      onTransition: transition => deps.onTransition(transition),
+      onAdmin: backend => this.monitor.adminChanged(backend),
+      onRemoved: backend => {
+        this.monitor.remove(backend);
+        return deps.onRemoved(backend);
       },
     });
     this.discovery = new Discovery({
       resolver: deps.resolver,
-      onChange: list => this.reconcile(list),
+      onChange: list => {
+        this.roster.reconcile(list, this.whyGone);
+        if (this.serving) this.watch();
+        deps.onBackends();
+      },
       onFailure: (entry, reason) =>
         deps.journal.log.warn(
           { service: this.config.name, backend: entry.id, reason },
@@ -83,7 +98,7 @@ export class ServiceControl {
   }
 
   get list(): readonly Backend[] {
-    return [...this.backends.values()];
+    return this.roster.list;
   }
 
   /** The plan with these settings, and the backends that there are now. */
@@ -105,15 +120,19 @@ export class ServiceControl {
     this.watch();
   }
 
-  /** Take a changed configuration: what is the same goes on as it was. */
-  async update(config: ServiceConfig): Promise<void> {
+  /**
+   * Take a changed configuration: what is the same goes on as it was. Resolves to what was changed while running and
+   * gives way to it, in words.
+   */
+  async update(config: ServiceConfig): Promise<string[]> {
     const before = this.config;
     this.config = config;
     if (!isDeepStrictEqual(monitorConfig(before), monitorConfig(config))) {
       this.monitor.update(monitorConfig(config));
     }
-    await this.discovery.use(config.backends);
-    this.adoptDisabled(before.backends);
+    const overruled = this.runtime.overrule(before.backends, config.backends);
+    await this.useEntries('no longer in the configuration');
+    return overruled;
   }
 
   passiveFailure(slot: number, reason: string): void {
@@ -131,55 +150,101 @@ export class ServiceControl {
 
   /** The backend with this id. Throws Lb4Error LB4_NOT_FOUND. */
   find(id: string): Backend {
-    const { list } = this;
-    const backend = list.find(one => one.id === id);
-    if (backend !== undefined) return backend;
-    const hint = didYouMean(
-      id,
-      list.map(one => one.id),
-    );
-    throw new Lb4Error(
-      'LB4_NOT_FOUND',
-      `no backend ${quote(id)} in service ${quote(this.config.name)}${hint}`,
-    );
+    return this.roster.find(id);
+  }
+
+  /** The backends that an entry stands for. */
+  of(entry: string): readonly Backend[] {
+    return this.list.filter(backend => this.roster.originOf(backend).entry.id === entry);
+  }
+
+  /** What was changed about a backend while running, and is otherwise than the configuration says. */
+  runtimeOf(backend: Backend): RuntimeChange {
+    return this.runtime.of(this.roster.originOf(backend));
+  }
+
+  /** Ids of the configuration's backends that were removed while running. */
+  get removed(): readonly string[] {
+    return this.runtime.removedIds;
   }
 
   setState(backend: Backend, state: AdminState): void {
-    backend.setAdmin(state, 'by operator');
-    this.monitor.adminChanged(backend);
+    this.runtime.setState(this.roster.originOf(backend), state);
+    this.roster.align(backend, BY_OPERATOR);
   }
 
   setWeight(backend: Backend, weight: number): void {
-    backend.setWeight(weight);
+    this.runtime.setWeight(this.roster.originOf(backend), weight);
+    this.roster.align(backend, BY_OPERATOR);
+  }
+
+  /**
+   * Add an entry as the configuration would have it. Resolves when its name was looked up, or after 3 s. Rejects with Lb4Error LB4_CONFLICT where it is there already, with ConfigError where it does not
+   * fit the service.
+   */
+  async add(entry: BackendConfig): Promise<void> {
+    const { name, backends } = this.config;
+    const fault = backendFault(this.config, entry);
+    if (fault !== '') {
+      throw new ConfigError([
+        { severity: 'error', path: `services.${name}.backends`, source: 'request', message: fault },
+      ]);
+    }
+    const { address } = entry;
+    const key = address.kind === 'ip' || address.kind === 'unix' ? endpointKey(address) : undefined;
+    const same =
+      [...this.entries, ...this.list].find(({ id }) => id === entry.id) ??
+      this.list.find(({ endpoint }) => endpointKey(endpoint) === key);
+    if (same !== undefined) {
+      const where = `in service ${quote(name)}`;
+      const message =
+        same.id === entry.id
+          ? `there is a backend ${quote(entry.id)} ${where} already`
+          : `the backend ${quote(same.id)} ${where} has this address already`;
+      throw new Lb4Error('LB4_CONFLICT', message);
+    }
+    this.runtime.add(entry, backends);
+    await this.useEntries('');
+  }
+
+  /**
+   * Take an entry out. Resolves to its backends, which drain. Rejects with Lb4Error LB4_NOT_FOUND, or LB4_CONFLICT
+   * for one of several backends that an entry stands for.
+   */
+  async remove(id: string): Promise<readonly Backend[]> {
+    const entry = this.entries.find(one => one.id === id);
+    if (entry === undefined) {
+      const { entry: origin } = this.roster.originOf(this.find(id));
+      throw new Lb4Error(
+        'LB4_CONFLICT',
+        `${quote(id)} comes from ${quote(origin.id)}, which would bring it back: remove that as a whole, or set this one to drain or maint`,
+      );
+    }
+    const backends = this.of(id);
+    this.runtime.remove(id, this.config.backends);
+    await this.useEntries('removed by operator');
+    return backends;
   }
 
   /** Forget backends that have left and whose last connection is over. Called now and then. */
   sweep(): void {
-    for (const [backend, endDrain] of this.leaving) {
-      if (backend.active > 0) continue;
-      endDrain();
-      this.leaving.delete(backend);
-      this.deps.slots.free(backend.slot);
-    }
+    this.roster.sweep();
   }
 
   /** Stop looking after the backends; they drain. Then `gone` tells when the last connection is over. */
   retire(): void {
-    this.discovery.stop();
-    this.monitor.stop();
-    for (const backend of this.backends.values()) this.remove(backend);
-    this.backends.clear();
+    this.stop();
+    this.roster.retire('no longer in the configuration');
   }
 
   /** Let go of a service that was never served: nothing drains and nobody needs to hear of it. */
   discard(): void {
     this.stop();
-    for (const backend of this.backends.values()) this.leaving.set(backend, () => {});
-    this.backends.clear();
+    this.roster.discard();
   }
 
   get gone(): boolean {
-    return this.leaving.size === 0 && Atomics.load(this.deps.table.active, this.slot) === 0;
+    return this.roster.settled && Atomics.load(this.deps.table.active, this.slot) === 0;
   }
 
   stop(): void {
@@ -187,75 +252,30 @@ export class ServiceControl {
     this.monitor.stop();
   }
 
+  private get entries(): readonly BackendConfig[] {
+    return this.runtime.entries(this.config.backends);
+  }
+
+  /** The entries changed. Those that are gone are so at once, and `why`. */
+  private useEntries(why: string): Promise<void> {
+    this.whyGone = why;
+    const settled = this.discovery.use(this.entries);
+    this.whyGone = BY_NAME;
+    return settled;
+  }
+
   private watch(): void {
-    for (const backend of this.backends.values()) this.monitor.add(backend);
+    for (const backend of this.list) this.monitor.add(backend);
     this.monitor.refresh();
   }
 
-  private reconcile(list: readonly Discovered[]): void {
-    const next = new Map<string, Backend>();
-    for (const found of list) {
-      const key = formatAddress(found.endpoint);
-      const backend = this.backends.get(key) ?? this.revive(key);
-      next.set(key, backend === undefined ? this.create(found) : this.adopt(backend, found));
-    }
-    const old = this.backends;
-    this.backends = next;
-    for (const [key, backend] of old) if (!next.has(key)) this.remove(backend);
-    if (this.serving) this.watch();
-    this.deps.onBackends();
-  }
-
-  private create(found: Discovered): Backend {
-    const init = {
-      service: this.config.name,
-      id: found.id,
-      endpoint: found.endpoint,
-      slot: this.deps.slots.take(),
-      weight: found.weight,
-      backup: found.backup,
-      maxConnections: found.max_connections,
-      admin: found.disabled ? ('maint' as const) : ('ready' as const),
-    };
-    return new Backend(init, this.deps.table, transition => this.deps.onTransition(transition));
-  }
-
-  private adopt(backend: Backend, found: Discovered): Backend {
-    backend.id = found.id;
-    backend.backup = found.backup;
-    backend.maxConnections = found.max_connections;
-    if (backend.weight !== found.weight) backend.setWeight(found.weight);
-    return backend;
-  }
-
-  /** A backend that comes back while it drains is the one it was. */
-  private revive(key: string): Backend | undefined {
-    for (const [backend, endDrain] of this.leaving) {
-      if (backend.key !== key) continue;
-      endDrain();
-      this.leaving.delete(backend);
-      backend.setAdmin('ready', 'back in the configuration');
-      return backend;
-    }
-    return undefined;
-  }
-
-  private remove(backend: Backend): void {
-    this.monitor.remove(backend);
-    backend.setAdmin('drain', 'no longer in the configuration');
-    this.leaving.set(backend, this.deps.onRemoved(backend));
-  }
-
-  /** `disabled` is a start value: only where the file changed it does a reload change the state. */
-  private adoptDisabled(before: readonly BackendConfig[]): void {
-    const was = new Map(before.map(entry => [entry.id, entry.disabled]));
-    for (const { entry, endpoint } of this.discovery.current) {
-      if (was.get(entry.id) === undefined || was.get(entry.id) === entry.disabled) continue;
-      const backend = this.backends.get(formatAddress(endpoint));
-      if (backend === undefined) continue;
-      backend.setAdmin(entry.disabled ? 'maint' : 'ready', 'changed in the configuration');
-      this.monitor.adminChanged(backend);
-    }
+  private setPanic(panic: boolean): void {
+    const { table, journal } = this.deps;
+    Atomics.store(table.panic, this.slot, panic ? 1 : 0);
+    table.bump();
+    const fields = { service: this.config.name };
+    if (panic) journal.log.warn(fields, 'too few healthy backends: health is ignored');
+    else journal.log.info(fields, 'enough healthy backends: health counts again');
   }
 }
 

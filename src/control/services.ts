@@ -75,16 +75,16 @@ export class ServiceSet {
   }
 
   /** Serve the configuration on this data plane. Rejects with Lb4Error; then nothing listens. */
-  start(plane: Plane): Promise<void> {
+  async start(plane: Plane): Promise<void> {
     this.plane = plane;
-    return this.change(this.config);
+    await this.change(this.config);
   }
 
   /**
    * From the configuration in force to this one; to be called in turn. All or nothing: rejects with Lb4Error and has
-   * changed nothing.
+   * changed nothing. Resolves to what was changed while running and gives way to the configuration, in words.
    */
-  async change(config: Config): Promise<void> {
+  async change(config: Config): Promise<readonly string[]> {
     const plane = this.plane!;
     const added = Object.values(config.services)
       .filter(({ name, protocol }) => this.services.get(name)?.config.protocol !== protocol)
@@ -98,10 +98,10 @@ export class ServiceSet {
       await plane.prepare(this.plan(config, next));
       // From here on nothing fails. What is removed below drains as long as the new configuration says.
       this.config = config;
-      await Promise.all(
+      const overruled = await Promise.all(
         [...next.values()]
           .filter(service => !added.includes(service))
-          .map(service => service.update(config.services[service.config.name]!)),
+          .map(service => this.update(service, config)),
       );
       const gone = this.list.filter(service => next.get(service.config.name) !== service);
       this.services = next;
@@ -110,6 +110,7 @@ export class ServiceSet {
       this.listening = await plane.commit(this.plan(config, next));
       for (const service of added) service.serve();
       for (const service of gone) this.retire(service);
+      return overruled.flat();
     } catch (error) {
       for (const service of added) {
         service.discard();
@@ -117,6 +118,11 @@ export class ServiceSet {
       }
       throw error;
     }
+  }
+
+  /** Resolves when the data plane has every change of backends that was made so far. */
+  planned(): Promise<void> {
+    return this.turn.take(async () => {});
   }
 
   /** Real traffic failed too often in a row at the backend in this slot. */
@@ -162,6 +168,12 @@ export class ServiceSet {
         this.listening = await this.plane!.commit(plan);
       })
       .catch(error => this.journal.log.error({ err: error }, 'cannot take the changed list of backends'));
+  }
+
+  private async update(service: ServiceControl, { services }: Config): Promise<string[]> {
+    const { name } = service.config;
+    const overruled = await service.update(services[name]!);
+    return overruled.map(line => `service ${name}: ${line}`);
   }
 
   private retire(service: ServiceControl): void {

@@ -2,6 +2,7 @@ import { formatAddress } from '../address.js';
 import type { Listening } from '../flow/listeners.js';
 import type { Backend } from '../pool/backend.js';
 import type { SharedTable, StateName } from '../pool/table.js';
+import type { RuntimeChange } from './runtime.js';
 import type { ServiceControl } from './service.js';
 
 /** What `lb4 status` shows and GET /status answers. A copy: it does not change any more. */
@@ -23,6 +24,8 @@ export interface ServiceSnapshot {
   readonly strategy: string;
   readonly active: number;
   readonly backends: readonly BackendSnapshot[];
+  /** Backends of the configuration that were removed while running. */
+  readonly removed: readonly string[];
 }
 
 export interface BackendSnapshot {
@@ -47,6 +50,8 @@ export interface BackendSnapshot {
   } | null;
   /** Why it is down; empty when it is not. */
   readonly down_reason: string;
+  /** What was changed while running and is otherwise than the configuration says. */
+  readonly runtime: RuntimeChange;
 }
 
 /** One service as it is now. `listening` is where the data plane says that it listens, for all services. */
@@ -62,6 +67,7 @@ export function snapshotService(
     strategy: service.config.strategy.kind,
     active: Atomics.load(table.active, service.slot),
     backends: service.list.map(backend => snapshotBackend(service, backend, table)),
+    removed: service.removed,
   };
 }
 
@@ -94,5 +100,6 @@ export function snapshotBackend(
             duration_ms: Math.round(check.result.durationMs * 1000) / 1000,
           },
     down_reason: backend.downReason,
+    runtime: service.runtimeOf(backend),
   };
 }

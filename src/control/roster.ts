@@ -1,0 +1,141 @@
+import { formatAddress } from '../address.js';
+import { didYouMean, quote } from '../config/text.js';
+import type { Discovered } from '../discovery/entry.js';
+import { Lb4Error } from '../errors.js';
+import { type AdminState, Backend, type Transition } from '../pool/backend.js';
+import type { SharedTable, SlotAllocator } from '../pool/table.js';
+
+export interface RosterDeps {
+  readonly service: string;
+  readonly table: SharedTable;
+  readonly slots: SlotAllocator;
+  /** What a backend's state and weight are to be. */
+  wanted(found: Discovered): { readonly admin: AdminState; readonly weight: number };
+  onTransition(transition: Transition): void;
+  /** A backend's state was changed by hand or by the configuration. */
+  onAdmin(backend: Backend): void;
+  /** A backend is no longer in the list: it drains. What is returned is called if it comes back, or has nothing left to drain. */
+  onRemoved(backend: Backend): () => void;
+}
+
+/** The backends of one service: those in the list, and those that have left it and still have connections. */
+export class Roster {
+  private readonly deps: RosterDeps;
+  /** By address; the order is the file's. */
+  private backends = new Map<string, Backend>();
+  private readonly origins = new WeakMap<Backend, Discovered>();
+  /** Gone from the list, but with connections; and what ends their draining. */
+  private readonly leaving = new Map<Backend, () => void>();
+
+  constructor(deps: RosterDeps) {
+    this.deps = deps;
+  }
+
+  get list(): readonly Backend[] {
+    return [...this.backends.values()];
+  }
+
+  /** True when the last backend that has left is forgotten. */
+  get settled(): boolean {
+    return this.leaving.size === 0;
+  }
+
+  /** What a backend came from. */
+  originOf(backend: Backend): Discovered {
+    return this.origins.get(backend)!;
+  }
+
+  /** The backend with this id. Throws Lb4Error LB4_NOT_FOUND. */
+  find(id: string): Backend {
+    const { list } = this;
+    const backend = list.find(one => one.id === id);
+    if (backend !== undefined) return backend;
+    const ids = list.map(one => one.id);
+    const where = `in service ${quote(this.deps.service)}${didYouMean(id, ids)}`;
+    throw new Lb4Error('LB4_NOT_FOUND', `no backend ${quote(id)} ${where}`);
+  }
+
+  /** Take another list; a backend whose address stays is the one it was. `why` those that are gone are so. */
+  reconcile(list: readonly Discovered[], why: string): void {
+    const next = new Map<string, Backend>();
+    for (const found of list) {
+      const key = formatAddress(found.endpoint);
+      const known = this.backends.get(key);
+      const backend = known ?? this.revive(key) ?? this.create(found);
+      this.origins.set(backend, found);
+      next.set(key, backend);
+      this.adopt(backend, found, known === undefined ? 'back in the list' : 'changed in the configuration');
+    }
+    const old = this.backends;
+    this.backends = next;
+    for (const [key, backend] of old) if (!next.has(key)) this.remove(backend, why);
+  }
+
+  /** Bring state and weight to what is wanted. `reason` is told where the state changes. */
+  align(backend: Backend, reason: string): void {
+    const { admin, weight } = this.deps.wanted(this.originOf(backend));
+    if (backend.weight !== weight) backend.setWeight(weight);
+    if (backend.admin === admin) return;
+    backend.setAdmin(admin, reason);
+    this.deps.onAdmin(backend);
+  }
+
+  /** Everybody leaves and drains. */
+  retire(reason: string): void {
+    for (const backend of this.backends.values()) this.remove(backend, reason);
+    this.backends.clear();
+  }
+
+  /** Let go of backends that never served: nothing drains and nobody needs to hear of it. */
+  discard(): void {
+    for (const backend of this.backends.values()) this.leaving.set(backend, () => {});
+    this.backends.clear();
+  }
+
+  /** Forget backends that have left and whose last connection is over. Called now and then. */
+  sweep(): void {
+    for (const [backend, endDrain] of this.leaving) {
+      if (backend.active > 0) continue;
+      endDrain();
+      this.leaving.delete(backend);
+      this.deps.slots.free(backend.slot);
+    }
+  }
+
+  private create(found: Discovered): Backend {
+    const { service, slots, table, wanted, onTransition } = this.deps;
+    const init = {
+      service,
+      id: found.id,
+      endpoint: found.endpoint,
+      slot: slots.take(),
+      backup: found.backup,
+      maxConnections: found.max_connections,
+      ...wanted(found),
+    };
+    return new Backend(init, table, onTransition);
+  }
+
+  private adopt(backend: Backend, found: Discovered, reason: string): void {
+    backend.id = found.id;
+    backend.backup = found.backup;
+    backend.maxConnections = found.max_connections;
+    this.align(backend, reason);
+  }
+
+  /** A backend that comes back while it drains is the one it was. */
+  private revive(key: string): Backend | undefined {
+    for (const [backend, endDrain] of this.leaving) {
+      if (backend.key !== key) continue;
+      endDrain();
+      this.leaving.delete(backend);
+      return backend;
+    }
+    return undefined;
+  }
+
+  private remove(backend: Backend, reason: string): void {
+    backend.setAdmin('drain', reason);
+    this.leaving.set(backend, this.deps.onRemoved(backend));
+  }
+}
