@@ -63,7 +63,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   admin: ['errors', 'version', 'system-error', 'address', 'log', 'config', 'control', 'balancer'],
   // The library's front door.
-  index: ['errors', 'version', 'log', 'strategies', 'config', 'pool', 'flow', 'control', 'balancer'],
+  index: ['errors', 'version', 'log', 'strategies', 'config', 'pool', 'control', 'balancer'],
   cli: [
     'errors',
     'version',
