@@ -15,6 +15,7 @@ export type ErrorCode =
   | 'LB4_NOT_FOUND' // no service or backend of that name
   | 'LB4_CONFLICT' // it is there already, or what it came from does not allow it
   | 'LB4_PERMISSION' // this process may not do that, or not become that user
+  | 'LB4_ADMIN' // a running instance cannot be found, does not answer or refuses
   | 'LB4_CLOSED'; // the balancer was closed already
 
 export class Lb4Error extends Error {

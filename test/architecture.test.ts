@@ -62,20 +62,13 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     ...['flow', 'threads', 'control'],
   ],
   admin: ['errors', 'version', 'system-error', 'address', 'log', 'config', 'control', 'balancer'],
+  // Talks to a running instance; of admin it knows where that listens.
+  client: ['errors', 'system-error', 'config', 'pool', 'control', 'admin'],
   // The library's front door.
-  index: ['errors', 'version', 'log', 'strategies', 'config', 'pool', 'control', 'balancer'],
+  index: ['errors', 'version', 'log', 'strategies', 'config', 'pool', 'flow', 'control', 'balancer'],
   cli: [
-    'errors',
-    'version',
-    'system-limits',
-    'log',
-    'config',
-    'strategies',
-    'control',
-    'balancer',
-    'admin',
-    'turn',
-    'service-manager',
+    ...['errors', 'version', 'duration', 'system-error', 'system-limits', 'turn', 'address', 'log', 'config'],
+    ...['strategies', 'pool', 'control', 'balancer', 'admin', 'client', 'service-manager'],
   ],
 };
 

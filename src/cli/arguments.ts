@@ -1,48 +1,38 @@
 import yargs, { type Argv } from 'yargs';
 import { VERSION } from '../version.js';
-import { check } from './check.js';
-import { exampleLine, FLAGS } from './flags.js';
-import { run } from './run.js';
-import { checkWords, usage, usageError } from './usage.js';
-import { readFlags } from './values.js';
+import { type Command, CommandLine, type Positional } from './command.js';
+import { COMMANDS, RUN } from './commands.js';
+import { checkWords, usageError } from './usage.js';
 
 /**
  * Understand the command line and do what it says; resolves to the exit code.
  * Throws Lb4Error LB4_USAGE for flags and words that are not known or lack a value.
  */
 export async function parseArguments(words: readonly string[]): Promise<number> {
-  // A half-written line that a shell wants completed may be anything.
-  if (words[0] !== '--get-yargs-completions') checkWords(words);
+  checkWords(words);
   let action: () => number | Promise<number> = () => 0;
-  const parser = addFlags(yargs([...words]))
+  // The one whose turn it is, so that what yargs finds wrong can be said in its terms.
+  let current = RUN;
+  const parser = yargs([...words])
     .scriptName('lb4')
     .usage(
       '$0 --listen [HOST:]PORT --to HOST[:PORT],…   balance a port over some hosts\n$0 -c FILE                                   run a configuration file',
-    )
-    .command(
-      ['run', '$0'],
-      'Run: flags, or -c FILE',
-      command => command,
+    );
+  for (const command of COMMANDS) {
+    const line = [command.name, ...command.positionals.map(bracketed)].join(' ');
+    parser.command(
+      command === RUN ? [line, '$0'] : line,
+      command.describe,
+      one => {
+        current = command;
+        return describe(one, command);
+      },
       found => {
-        action = () => run(readFlags(found));
+        action = () => command.run(new CommandLine(found));
       },
-    )
-    .command(
-      'check [file]',
-      'Check a configuration file: every error at once, and what looks like a mistake',
-      command => command.positional('file', { type: 'string', describe: 'TOML file' }),
-      ({ file, _: __, $0, ...flags }) => {
-        action = () => {
-          if (file === undefined) throw usage('check: expected a file, got none');
-          const [flag] = FLAGS.filter(({ name }) => name in flags);
-          if (flag !== undefined) throw usage(`check: expected a file alone, got --${flag.name} as well`);
-          return check(file);
-        };
-      },
-    )
-    .command('completion', 'Print a completion script for bash or zsh', {}, () => {
-      parser.showCompletionScript();
-    })
+    );
+  }
+  parser
     // Strict and literal: nothing is guessed, spelled in two ways or taken apart further.
     .parserConfiguration({
       'boolean-negation': false,
@@ -61,26 +51,27 @@ export async function parseArguments(words: readonly string[]): Promise<number> 
     .fail((message, error) => {
       // What yargs itself raises is about the command line too.
       if (error && error.name !== 'YError') throw error;
-      throw usageError(message ?? error.message, words);
+      throw usageError(message ?? error.message, words, current);
     })
     .exitProcess(false);
   await parser.parseAsync();
   return await action();
 }
 
-function addFlags(parser: Argv): Argv {
-  for (const flag of FLAGS) {
-    const { name, alias, kind, describe } = flag;
+function bracketed({ name, optional = false }: Positional): string {
+  return optional ? `[${name}]` : `<${name}>`;
+}
+
+function describe(parser: Argv, { positionals, flags, examples }: Command): Argv {
+  for (const { name, describe } of positionals) parser.positional(name, { describe, type: 'string' });
+  for (const { name, alias, kind, describe } of flags) {
     parser.option(name, {
       describe,
       ...(alias !== undefined && { alias }),
       ...(kind === 'switch' ? { type: 'boolean' } : { type: 'string', requiresArg: true }),
       ...(kind === 'list' && { array: true }),
     });
-    parser.example(exampleLine(flag), '');
   }
-  return parser
-    .example('lb4 check lb4.toml', '')
-    .example('lb4 -l :53 --udp -t 10.0.0.1,10.0.0.2', '')
-    .example('lb4 -l unix:/run/db.sock -t unix:/run/a.sock,10.0.0.2:5432', '');
+  for (const example of examples) parser.example(example, '');
+  return parser;
 }

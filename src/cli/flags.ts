@@ -1,17 +1,13 @@
 import { STRATEGY_NAMES } from '../../strategies/index.js';
+import type { Flag } from './command.js';
 
-/** A flag of `lb4 run`. Values are read by values.ts; yargs only takes the words apart. */
-export interface Flag {
-  readonly name: string;
-  readonly alias?: string;
-  /** `list` may come more than once. */
-  readonly kind: 'text' | 'list' | 'number' | 'switch';
-  readonly describe: string;
+/** A flag of `lb4 run`. */
+export interface RunFlag extends Flag {
   /** Words after `lb4 -l 5432 -t a,b`, or the whole line where they begin with a flag of their own set. */
   readonly example: string;
 }
 
-export const FLAGS: readonly Flag[] = [
+export const FLAGS: readonly RunFlag[] = [
   {
     name: 'listen',
     alias: 'l',
@@ -32,6 +28,7 @@ export const FLAGS: readonly Flag[] = [
     alias: 's',
     kind: 'text',
     describe: `How a backend is picked [default: least-connections]: ${STRATEGY_NAMES.join(', ')} or ./path.js`,
+    values: STRATEGY_NAMES,
     example: '--strategy ip-hash',
   },
   { name: 'udp', kind: 'switch', describe: 'UDP instead of TCP', example: '--udp' },
@@ -41,12 +38,14 @@ export const FLAGS: readonly Flag[] = [
     kind: 'text',
     describe:
       'TOML file; flags about the process (log, engine, admin, …) may stand beside it and win, those of a service may not',
+    values: 'files',
     example: '--config lb4.toml',
   },
   {
     name: 'engine',
     kind: 'text',
     describe: 'Data plane: auto, epoll or net [default: auto]',
+    values: ['auto', 'epoll', 'net'],
     example: '--engine net',
   },
   {
@@ -66,6 +65,7 @@ export const FLAGS: readonly Flag[] = [
     name: 'send-proxy',
     kind: 'text',
     describe: 'Send a PROXY protocol header to backends: v1 or v2',
+    values: ['v1', 'v2'],
     example: '--send-proxy v2',
   },
   {
@@ -133,12 +133,14 @@ export const FLAGS: readonly Flag[] = [
     name: 'log-level',
     kind: 'text',
     describe: 'trace, debug, info, warn, error or silent [default: info]',
+    values: ['trace', 'debug', 'info', 'warn', 'error', 'silent'],
     example: '--log-level debug',
   },
   {
     name: 'log-format',
     kind: 'text',
     describe: 'auto, pretty or json [default: auto]',
+    values: ['auto', 'pretty', 'json'],
     example: '--log-format json',
   },
   {
@@ -150,7 +152,7 @@ export const FLAGS: readonly Flag[] = [
 ];
 
 /** The whole line of a flag's example. */
-export function exampleLine({ name, example }: Flag): string {
+export function exampleLine({ name, example }: RunFlag): string {
   const whole = name === 'config' || /(^| )(-l|--listen) /.test(example);
   return whole ? `lb4 ${example}` : `lb4 -l 5432 -t a,b ${example}`;
 }

@@ -1,5 +1,4 @@
 #!/usr/bin/env node
-import { parseArguments } from './arguments.js';
 import { report } from './report.js';
 
 // Whoever reads this may have seen enough: `lb4 --help | head -1`.
@@ -7,9 +6,19 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
 });
 
+/** The exit code. A shell that completes a line waits at every key: for it as little as possible is loaded. */
+async function main(words: readonly string[]): Promise<number> {
+  if (words[0] === '__complete') {
+    const { printCompletions } = await import('./completion/print.js');
+    return await printCompletions(words.slice(1));
+  }
+  const { parseArguments } = await import('./arguments.js');
+  return await parseArguments(words);
+}
+
 const words = process.argv.slice(2);
 try {
-  process.exitCode = await parseArguments(words);
+  process.exitCode = await main(words);
 } catch (error) {
   const { text, code } = report(error, words);
   process.stderr.write(text);

@@ -1,14 +1,13 @@
 import { didYouMean } from '../config/text.js';
-import { Lb4Error } from '../errors.js';
-import { FLAGS } from './flags.js';
+import type { Lb4Error } from '../errors.js';
+import { type Command, usage } from './command.js';
+import { COMMANDS, RUN } from './commands.js';
 
-export const COMMANDS = ['run', 'check', 'completion'];
-const FLAG_WORDS = [...FLAGS.map(({ name }) => `--${name}`), '--help', '--version'];
-const SWITCHES = [
-  ...FLAGS.filter(({ kind }) => kind === 'switch').map(({ name }) => name),
+const SWITCHES = new Set([
+  ...COMMANDS.flatMap(({ flags }) => flags.filter(({ kind }) => kind === 'switch').map(({ name }) => name)),
   'help',
   'version',
-];
+]);
 
 /** Faults that yargs lets pass. */
 export function checkWords(words: readonly string[]): void {
@@ -16,26 +15,38 @@ export function checkWords(words: readonly string[]): void {
   if (end !== -1) throw usage('expected flags and their values, got "--"');
   for (const word of words) {
     const [, name, value] = /^--([^=]+)=(.*)$/s.exec(word) ?? [];
-    if (name !== undefined && SWITCHES.includes(name)) {
+    if (name !== undefined && SWITCHES.has(name)) {
       throw usage(`expected --${name} without a value, got ${JSON.stringify(value)}`);
     }
   }
 }
 
-/** What yargs has to say, in our words: what was expected, what was found, and what may have been meant. */
-export function usageError(message: string, words: readonly string[]): Lb4Error {
+/** What yargs has to say of a command's line, in our words: what was expected, what was found, and what may have been meant. */
+export function usageError(message: string, words: readonly string[], command: Command): Lb4Error {
+  const spoken = words.includes(command.name);
+  const help = spoken && command !== RUN ? `see lb4 ${command.name} --help` : 'see lb4 --help';
   const lacking = /^Not enough arguments following: (.*)$/.exec(message)?.[1];
   if (lacking !== undefined) return usage(`expected a value after ${asWritten(lacking, words)}, got none`);
+  const got = /^Not enough non-option arguments: got (\d+),/.exec(message)?.[1];
+  if (got !== undefined) {
+    const { name } = command.positionals[Number(got)]!;
+    return usage(`${command.name}: expected ${name}, got none; ${help}`);
+  }
   const unknown = /^Unknown (?:arguments?|commands?): (.*)$/.exec(message)?.[1]?.split(', ')[0];
   if (unknown === undefined) return usage(message.split('\n').join(' '));
   const written = asWritten(unknown, words);
-  if (written.startsWith('-')) {
-    const hint = written.startsWith('--') ? didYouMean(kebabCase(written), FLAG_WORDS) : '';
-    return usage(`unknown flag ${JSON.stringify(written)}${hint}; see lb4 --help`);
-  }
-  const known = words.some(word => COMMANDS.includes(word));
-  if (known) return usage(`unexpected word ${JSON.stringify(unknown)}; see lb4 --help`);
-  return usage(`unknown command ${JSON.stringify(unknown)}${didYouMean(unknown, COMMANDS)}; see lb4 --help`);
+  if (written.startsWith('-')) return usage(`${unknownFlag(written, command)}; ${help}`);
+  if (spoken) return usage(`unexpected word ${JSON.stringify(unknown)}; ${help}`);
+  const names = COMMANDS.map(({ name }) => name);
+  return usage(`unknown command ${JSON.stringify(unknown)}${didYouMean(unknown, names)}; ${help}`);
+}
+
+function unknownFlag(written: string, { name, flags }: Command): string {
+  const known = [...flags.map(flag => `--${flag.name}`), '--help', '--version'];
+  const hint = written.startsWith('--') ? didYouMean(kebabCase(written), known) : '';
+  const owner = COMMANDS.find(one => one.flags.some(flag => `--${flag.name}` === written));
+  if (owner === undefined) return `unknown flag ${JSON.stringify(written)}${hint}`;
+  return `${JSON.stringify(written)} is a flag of lb4 ${owner.name}, not of lb4 ${name}`;
 }
 
 /** yargs names flags without their dashes. */
@@ -50,8 +61,4 @@ function asWritten(name: string, words: readonly string[]): string {
 
 function kebabCase(word: string): string {
   return word.replace(/[A-Z]/g, letter => `-${letter.toLowerCase()}`);
-}
-
-export function usage(message: string): Lb4Error {
-  return new Lb4Error('LB4_USAGE', message);
 }

@@ -1,6 +1,6 @@
 import type { OneLinerFlags } from '../config/one-liner.js';
-import { Lb4Error } from '../errors.js';
-import { FLAGS, type Flag } from './flags.js';
+import type { CommandLine } from './command.js';
+import { FLAGS, type RunFlag } from './flags.js';
 
 /** The flags of `lb4 run`. */
 export interface RunFlags extends OneLinerFlags {
@@ -8,31 +8,28 @@ export interface RunFlags extends OneLinerFlags {
   readonly printConfig?: boolean;
 }
 
-/**
- * What yargs found, by flag name: a word for a flag with a value, a list when it came again, true for a switch.
- * Throws Lb4Error LB4_USAGE.
- */
-export function readFlags(found: Readonly<Record<string, unknown>>): RunFlags {
+/** The flags of `lb4 run` as they are on its command line. Throws Lb4Error LB4_USAGE. */
+export function readFlags(line: CommandLine): RunFlags {
   const values: Record<string, unknown> = {};
   for (const flag of FLAGS) {
-    const value = found[flag.name];
-    if (value !== undefined) values[camelCase(flag.name)] = readFlag(flag, value);
+    const value = readFlag(flag, line);
+    if (value !== undefined) values[camelCase(flag.name)] = value;
   }
   const { noCheck, ...flags } = values;
   return noCheck === true ? { ...flags, check: false } : flags;
 }
 
-function readFlag({ name, kind }: Flag, value: unknown): unknown {
-  if (kind === 'switch') return value;
-  const words = [value].flat().map(String);
-  if (kind === 'list') return words;
-  if (words.length > 1)
-    throw new Lb4Error('LB4_USAGE', `expected --${name} once, got it ${words.length} times`);
-  if (kind === 'text') return words[0];
-  if (!/^\d{1,10}$/.test(words[0]!)) {
-    throw new Lb4Error('LB4_USAGE', `--${name}: expected a whole number, got ${JSON.stringify(words[0])}`);
+function readFlag({ name, kind }: RunFlag, line: CommandLine): unknown {
+  switch (kind) {
+    case 'switch':
+      return line.isOn(name) || undefined;
+    case 'list':
+      return line.list(name);
+    case 'number':
+      return line.number(name);
+    case 'text':
+      return line.text(name);
   }
-  return Number(words[0]);
 }
 
 /** Which flags are set, as they are written. */

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import t from 'tap';
 import { parseArguments } from '../../src/cli/arguments.js';
+import { COMMANDS } from '../../src/cli/commands.js';
 import { exampleLine, FLAGS } from '../../src/cli/flags.js';
 import { report } from '../../src/cli/report.js';
 import { VERSION } from '../../src/version.js';
@@ -24,9 +25,29 @@ const WRONG: readonly (readonly [string, string])[] = [
   ['chek lb4.toml', 'lb4: unknown command "chek" (did you mean "check"?); see lb4 --help'],
   ['-l 1 -t a extra', 'lb4: unknown command "extra"; see lb4 --help'],
   ['run run', 'lb4: unexpected word "run"; see lb4 --help'],
-  ['check', 'lb4: check: expected a file, got none'],
-  ['check a b', 'lb4: unexpected word "b"; see lb4 --help'],
-  ['check a --udp', 'lb4: check: expected a file alone, got --udp as well'],
+  ['check', 'lb4: check: expected FILE, got none; see lb4 check --help'],
+  ['check a b', 'lb4: unexpected word "b"; see lb4 check --help'],
+  ['check a --udp', 'lb4: "--udp" is a flag of lb4 run, not of lb4 check; see lb4 check --help'],
+  ['--json status', 'lb4: "--json" is a flag of lb4 status, not of lb4 run; see lb4 --help'],
+  ['drian pg/a', 'lb4: unknown command "drian" (did you mean "drain"?); see lb4 --help'],
+  ['drain', 'lb4: drain: expected SERVICE/BACKEND, got none; see lb4 drain --help'],
+  ['drain a b', 'lb4: unexpected word "b"; see lb4 drain --help'],
+  ['drain a --wiat', 'lb4: unknown flag "--wiat" (did you mean "--wait"?); see lb4 drain --help'],
+  ['drain a --timeout 5s', 'lb4: expected --wait beside --timeout'],
+  [
+    'drain a --wait --timeout 5',
+    'lb4: --timeout: expected a duration such as "500ms", "5s", "2m" or "0", got "5"',
+  ],
+  ['weight a', 'lb4: weight: expected N, got none; see lb4 weight --help'],
+  ['weight a 1.5', 'lb4: weight: expected a whole number, got "1.5"'],
+  ['close a --rate 5', 'lb4: --rate: expected a rate such as "100/s", "30/m" or "0", got "5"'],
+  ['add pg', 'lb4: add: expected ADDRESS, got none; see lb4 add --help'],
+  [
+    'status --admin nowhere',
+    'lb4: --admin: expected a listen address "[HOST:]PORT" or "unix:/path", got "nowhere"',
+  ],
+  ['status --admin unix:/x --name a', 'lb4: expected --admin or --name, got both'],
+  ['status --token-file /nowhere', 'lb4: --token-file: cannot read "/nowhere": no such file'],
   ['-l 1 -t a -- b', 'lb4: expected flags and their values, got "--"'],
   ['-l', 'lb4: expected a value after -l, got none'],
   ['-l 1 --to --udp', 'lb4: expected a value after --to, got none'],
@@ -113,8 +134,18 @@ t.test('--help has every command, every flag and an example of each', async t =>
       `example of --${name}`,
     );
   }
-  for (const command of ['run', 'check', 'completion']) t.match(options, new RegExp(`lb4 ${command}\\b`));
+  for (const { name } of COMMANDS) t.match(options, new RegExp(`lb4 ${name}\\b`));
   t.equal((await lb4(['-h'])).stdout, stdout, '-h');
+});
+
+t.test("every command's own --help has its flags and an example", async t => {
+  for (const { name, flags, examples } of COMMANDS.filter(({ name }) => name !== 'run')) {
+    const { code, stdout } = await lb4([name, '--help']);
+    t.equal(code, 0, name);
+    for (const flag of flags) t.match(stdout, `--${flag.name}`, `${name} --${flag.name}`);
+    t.ok(examples.length > 0 && examples.every(line => stdout.includes(line)), `${name}: examples`);
+    t.notMatch(stdout, '--listen', `${name}: no flags of others`);
+  }
 });
 
 const ARGUMENTS = new URL('../../src/cli/arguments.js', import.meta.url).href;
@@ -131,13 +162,4 @@ t.test('every example of --help is one that holds', async t => {
     for (const words of ${JSON.stringify(each)}) await parseArguments(words);`;
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script]);
   t.equal(stdout.match(/^\[services.main\]$/gm)?.length, lines.length);
-});
-
-t.test('completion', async t => {
-  const script = await lb4(['completion']);
-  t.same({ code: script.code, stderr: script.stderr }, { code: 0, stderr: '' });
-  t.match(script.stdout, /complete .*lb4/);
-  const flags = await lb4(['--get-yargs-completions', 'lb4', '--']);
-  t.equal(flags.code, 0);
-  t.match(flags.stdout, /^--strategy$/m);
 });
