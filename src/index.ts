@@ -9,7 +9,7 @@ export type { Config, ConfigInput, ServiceConfig } from './config/schema.js';
 export type { RuntimeChange } from './control/runtime.js';
 export type { BackendSnapshot, ServiceSnapshot, Snapshot } from './control/snapshot.js';
 export { ConfigError, type ConfigIssue, type ErrorCode, formatIssue, Lb4Error } from './errors.js';
-export { CLOSE_REASONS, type CloseReason } from './flow/reasons.js';
 export { createLogger, type Logger } from './log.js';
 export type { AdminState } from './pool/backend.js';
+export { CLOSE_REASONS, type CloseReason } from './pool/reasons.js';
 export { VERSION } from './version.js';

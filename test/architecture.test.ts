@@ -65,7 +65,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   // Talks to a running instance; of admin it knows where that listens.
   client: ['errors', 'system-error', 'config', 'pool', 'control', 'admin'],
   // The library's front door.
-  index: ['errors', 'version', 'log', 'strategies', 'config', 'pool', 'flow', 'control', 'balancer'],
+  index: ['errors', 'version', 'log', 'strategies', 'config', 'pool', 'control', 'balancer'],
   cli: [
     ...['errors', 'version', 'duration', 'system-error', 'system-limits', 'turn', 'address', 'log', 'config'],
     ...['strategies', 'pool', 'control', 'balancer', 'admin', 'client', 'service-manager'],

@@ -63,8 +63,15 @@ export class ServiceControl {
     this.config = config;
     this.deps = deps;
     this.slot = deps.slots.take();
+    const totals = deps.table.controlTotals();
     this.monitor = new HealthMonitor(monitorConfig(config), {
-      onCheck: (backend, result) => this.lastChecks.set(backend, { at: new Date(), result }),
+      onCheck: (backend, result) => {
+        this.lastChecks.set(backend, { at: new Date(), result });
+        totals.checked(backend.slot, result.result, result.durationMs);
+      },
+      onChange: ({ slot, health }) => {
+        if (health !== 'checking') totals.healthChanges[slot]!++;
+      },
       onDown: backend => deps.onDown(backend),
       onPanic: panic => this.setPanic(panic),
     });

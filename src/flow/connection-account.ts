@@ -1,7 +1,7 @@
 import type { Peer } from '../address.js';
 import type { Relay } from '../engines/engine.js';
+import type { CloseReason } from '../pool/reasons.js';
 import { TimerEntry } from '../timer-wheel.js';
-import type { CloseReason } from './reasons.js';
 import type { Finished } from './sink.js';
 import type { TcpService } from './tcp-service.js';
 
@@ -43,6 +43,14 @@ export abstract class ConnectionAccount extends TimerEntry implements Finished {
 
   get bytesOut(): number {
     return this.relay === undefined ? 0 : this.relay.bytesOut;
+  }
+
+  /** It is over: count it, and what was relayed last. Before its places are given back: whoever sees them free finds all counted. */
+  protected close(): void {
+    const { totals } = this.owner.plane;
+    this.settle();
+    totals.ended(this.backendSlot === -1 ? this.serviceSlot : this.backendSlot, this.reason);
+    if (this.connectMs < 0) totals.unserved[this.serviceSlot]!++;
   }
 
   /** Add what was relayed since the last time to the totals. */

@@ -10,9 +10,9 @@ import type {
 } from '../engines/engine.js';
 import { sampleLatency } from '../pool/latency.js';
 import type { PoolCandidate } from '../pool/picker.js';
+import type { CloseReason } from '../pool/reasons.js';
 import { ConnectionAccount } from './connection-account.js';
 import { buildProxyHeader, PROXY_INVALID, ProxyHeader, parseProxyHeader } from './proxy-protocol.js';
-import type { CloseReason } from './reasons.js';
 import type { TcpService } from './tcp-service.js';
 
 /** A client that may send a PROXY header has this long to do so. */
@@ -144,6 +144,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     this.phase = 'relaying';
     if (table.failures[slot] !== 0) Atomics.store(table.failures, slot, 0);
     totals.connections[slot]!++;
+    totals.connectTook(slot, this.connectMs);
     const { send } = owner.plan.proxyProtocol;
     if (send !== 'off') {
       upstream.write(buildProxyHeader(send, this.client, this.destination ?? this.socket.local()));
@@ -181,8 +182,9 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   }
 
   onFirstByte(ms: number): void {
-    const { table, engine } = this.owner.plane;
+    const { table, totals, engine } = this.owner.plane;
     sampleLatency(table, this.backendSlot, ms, engine.now());
+    totals.responseTook(this.backendSlot, ms);
   }
 
   onHalfClosed(): void {
@@ -317,7 +319,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     this.phase = 'over';
     owner.plane.engine.timers.cancel(this);
     this.durationMs = owner.plane.engine.now() - this.startedAt;
-    this.settle();
+    this.close();
     this.releasePlace();
     if (this.counted) owner.guard.release(this.client);
     owner.finished(this);

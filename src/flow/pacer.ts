@@ -1,6 +1,6 @@
 import type { Engine } from '../engines/engine.js';
+import type { CloseReason } from '../pool/reasons.js';
 import { TimerEntry } from '../timer-wheel.js';
-import type { CloseReason } from './reasons.js';
 
 /** Something with an end: a connection or a flow. */
 export interface Endable {

@@ -1,7 +1,9 @@
 import type { Engine } from '../engines/engine.js';
 import { Picker } from '../pool/picker.js';
 import type { Plan, ServicePlan } from '../pool/plan.js';
-import { PROCESS_SLOT, type SharedTable, type Totals } from '../pool/table.js';
+import type { CloseReason } from '../pool/reasons.js';
+import { PROCESS_SLOT, type SharedTable } from '../pool/table.js';
+import type { Totals } from '../pool/totals.js';
 import { Alarm } from './alarm.js';
 import {
   closeAll,
@@ -13,7 +15,6 @@ import {
 } from './listeners.js';
 import type { StrategyLoader } from './loader.js';
 import { type Endable, Pacer } from './pacer.js';
-import type { CloseReason } from './reasons.js';
 import type { PlaneSink } from './sink.js';
 import { TcpService } from './tcp-service.js';
 import { UdpService } from './udp-service.js';

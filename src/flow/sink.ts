@@ -1,5 +1,5 @@
 import type { Peer } from '../address.js';
-import type { CloseReason } from './reasons.js';
+import type { CloseReason } from '../pool/reasons.js';
 
 /** A connection or UDP flow that has ended. Valid during the call only: whoever keeps it copies what it needs. */
 export interface Finished {

@@ -2,13 +2,13 @@ import { CidrList, type Peer } from '../address.js';
 import type { ListenObserver, StreamConn } from '../engines/engine.js';
 import type { Picker } from '../pool/picker.js';
 import type { ServicePlan } from '../pool/plan.js';
+import type { CloseReason } from '../pool/reasons.js';
 import { PROCESS_SLOT } from '../pool/table.js';
 import { TimerEntry, UNSCHEDULED } from '../timer-wheel.js';
 import { Connection } from './connection.js';
 import { Guard } from './guard.js';
 import type { DataPlane } from './plane.js';
 import { WaitQueue } from './queue.js';
-import type { CloseReason } from './reasons.js';
 
 /** How often those who wait look again without being told: another thread may have freed a place. */
 const QUEUE_POLL_MS = 50;

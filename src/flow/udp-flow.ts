@@ -8,7 +8,7 @@ import type {
 } from '../engines/engine.js';
 import { sampleLatency } from '../pool/latency.js';
 import type { PoolCandidate } from '../pool/picker.js';
-import type { CloseReason } from './reasons.js';
+import type { CloseReason } from '../pool/reasons.js';
 import type { Finished } from './sink.js';
 import type { UdpService } from './udp-service.js';
 
@@ -105,7 +105,10 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
     const { slot } = this.candidate;
     if (this.over) return;
     const now = engine.now();
-    if (this.responses++ === 0) sampleLatency(table, slot, now - this.askedAt, now);
+    if (this.responses++ === 0) {
+      sampleLatency(table, slot, now - this.askedAt, now);
+      totals.responseTook(slot, now - this.askedAt);
+    }
     if (table.failures[slot] !== 0) Atomics.store(table.failures, slot, 0);
     this.bytesOut += length;
     totals.bytesOut[slot]! += length;
@@ -148,6 +151,7 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
     this.reason = reason;
     this.durationMs = this.owner.plane.engine.now() - this.startedAt;
     this.upstream.close();
+    this.owner.plane.totals.ended(this.candidate.slot, reason);
     this.owner.plane.table.release(this.candidate.slot);
     this.owner.finished(this);
   }

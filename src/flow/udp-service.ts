@@ -1,12 +1,12 @@
 import type { DatagramListener, DatagramObserver, DatagramPeer } from '../engines/engine.js';
 import type { Picker, PoolCandidate } from '../pool/picker.js';
 import type { ServicePlan } from '../pool/plan.js';
+import type { CloseReason } from '../pool/reasons.js';
 import { PROCESS_SLOT } from '../pool/table.js';
 import { TimerEntry, UNSCHEDULED } from '../timer-wheel.js';
 import { FlowTable } from './flow-table.js';
 import { Guard } from './guard.js';
 import type { DataPlane } from './plane.js';
-import type { CloseReason } from './reasons.js';
 import { UdpFlow } from './udp-flow.js';
 
 /** How often expired flows are looked for, at most; and how many are ended in one go. */

@@ -19,6 +19,8 @@ export interface MonitorConfig extends ProbeContext {
 export interface MonitorHooks {
   /** Each finished probe, for metrics and `last_check`. */
   onCheck?(backend: Backend, result: CheckResult): void;
+  /** A backend's health is another one. */
+  onChange?(backend: Backend): void;
   /** A backend went down and `on_down` is `close`: end its open connections. */
   onDown?(backend: Backend): void;
   /** The service entered (true) or left (false) panic: while in it, pick as if every backend were up. */
@@ -132,6 +134,7 @@ export class HealthMonitor {
   }
 
   private changed(backend: Backend): void {
+    this.hooks.onChange?.(backend);
     const down = backend.health === 'down';
     this.updatePanic();
     if (down && this.config.settings.on_down === 'close') this.hooks.onDown?.(backend);

@@ -1,5 +1,6 @@
 import { Lb4Error } from '../errors.js';
 import { CONTROL, SpinLock } from './lock.js';
+import { clearTotals, MAX_SLOTS, Tally, TOTALS_BYTES, type Total, Totals, totalAt } from './totals.js';
 
 /**
  * The shared table: the one place where control plane and data plane meet. It lies in SharedArrayBuffers, so that
@@ -9,32 +10,15 @@ import { CONTROL, SpinLock } from './lock.js';
  * are Int32 and go through Atomics; totals are Float64 blocks with one writer a thread, which readers add up.
  */
 export const PROCESS_SLOT = 0;
-/** Slots that one process can hold. Untouched pages cost nothing. */
-export const MAX_SLOTS = 65_536;
-
 export const State = { free: 0, checking: 1, up: 2, down: 3, draining: 4, maintenance: 5 } as const;
 export type StateName = Exclude<keyof typeof State, 'free'>;
 const STATE_NAMES = Object.keys(State) as (keyof typeof State)[];
-
-/** Totals of a slot; each thread adds to a block of its own. */
-export const TOTALS = [
-  'connections', // backend: established; service: accepted
-  'bytesIn', // from clients
-  'bytesOut', // to clients
-  'connectFailures',
-  'retries',
-  'datagramsIn',
-  'datagramsOut',
-  'droppedDenied', // datagrams
-  'droppedLimit',
-  'droppedNoBackend',
-] as const;
-export type Total = (typeof TOTALS)[number];
 
 /** What a worker thread needs to see the same table. */
 export interface TableBuffers {
   readonly ints: SharedArrayBuffer;
   readonly floats: SharedArrayBuffer;
+  /** A block for each thread, and the last for the control plane. */
   readonly totals: readonly SharedArrayBuffer[];
   /** What each thread has added to `active`. */
   readonly shares: readonly SharedArrayBuffer[];
@@ -75,6 +59,7 @@ export class SharedTable {
   readonly latencyAt: Float64Array;
 
   private readonly share: Int32Array;
+  private readonly blocks: readonly Float64Array[];
   /** Who holds the lock of a slot's bucket. */
   private readonly locks: Int32Array;
 
@@ -83,6 +68,7 @@ export class SharedTable {
     this.buffers = buffers;
     this.index = index;
     this.share = new Int32Array(buffers.shares[index]!);
+    this.blocks = buffers.totals.map(buffer => new Float64Array(buffer));
     const ints = (field: number) => new Int32Array(buffers.ints, field * MAX_SLOTS * 4, MAX_SLOTS);
     const floats = (field: number) => new Float64Array(buffers.floats, field * MAX_SLOTS * 8, MAX_SLOTS);
     this.active = ints(0);
@@ -101,7 +87,7 @@ export class SharedTable {
     return new SharedTable({
       ints: new SharedArrayBuffer(INT_FIELDS * MAX_SLOTS * 4),
       floats: new SharedArrayBuffer(FLOAT_FIELDS * MAX_SLOTS * 8),
-      totals: Array.from({ length: threads }, () => new SharedArrayBuffer(TOTALS.length * MAX_SLOTS * 8)),
+      totals: Array.from({ length: threads + 1 }, () => new SharedArrayBuffer(TOTALS_BYTES)),
       shares: Array.from({ length: threads }, () => new SharedArrayBuffer(MAX_SLOTS * 4)),
     });
   }
@@ -111,17 +97,28 @@ export class SharedTable {
     return new Totals(this.buffers.totals[index]!);
   }
 
+  /** The totals that the control plane writes. */
+  controlTotals(): Totals {
+    return this.totalsOf(this.buffers.totals.length - 1);
+  }
+
   /** The bucket of a service's `connection_rate`. */
   rateCell(slot: number): RateCell {
     return { lock: new SpinLock(this.locks, slot, this.index), bucket: this.bucket(slot) };
   }
 
-  /** A total added up over all threads. */
+  /** A total added up over all threads; the first number of those that have several. */
   total(slot: number, name: Total): number {
-    const at = TOTALS.indexOf(name) * MAX_SLOTS + slot;
     let sum = 0;
-    for (const buffer of this.buffers.totals) sum += new Float64Array(buffer)[at]!;
+    for (const block of this.blocks) sum += totalAt(block, slot, name);
     return sum;
+  }
+
+  /** All totals added up over all threads. */
+  tally(slot: number): Tally {
+    const tally = new Tally();
+    for (const block of this.blocks) tally.addSlot(block, slot);
+    return tally;
   }
 
   stateName(slot: number): keyof typeof State {
@@ -143,10 +140,7 @@ export class SharedTable {
     this.latency[slot] = 0;
     this.latencyAt[slot] = 0;
     this.bucket(slot).fill(0);
-    for (const buffer of this.buffers.totals) {
-      const block = new Float64Array(buffer);
-      for (let t = 0; t < TOTALS.length; t++) block[t * MAX_SLOTS + slot] = 0;
-    }
+    for (const block of this.blocks) clearTotals(block, slot);
   }
 
   /**
@@ -193,34 +187,6 @@ export class SharedTable {
 
   private bucket(slot: number): Float64Array {
     return new Float64Array(this.buffers.floats, (BUCKETS * MAX_SLOTS + 2 * slot) * 8, 2);
-  }
-}
-
-/** One thread's block of totals: plain arrays indexed by slot, written by that thread only. */
-export class Totals {
-  readonly connections: Float64Array;
-  readonly bytesIn: Float64Array;
-  readonly bytesOut: Float64Array;
-  readonly connectFailures: Float64Array;
-  readonly retries: Float64Array;
-  readonly datagramsIn: Float64Array;
-  readonly datagramsOut: Float64Array;
-  readonly droppedDenied: Float64Array;
-  readonly droppedLimit: Float64Array;
-  readonly droppedNoBackend: Float64Array;
-
-  constructor(buffer: SharedArrayBuffer) {
-    const block = (name: Total) => new Float64Array(buffer, TOTALS.indexOf(name) * MAX_SLOTS * 8, MAX_SLOTS);
-    this.connections = block('connections');
-    this.bytesIn = block('bytesIn');
-    this.bytesOut = block('bytesOut');
-    this.connectFailures = block('connectFailures');
-    this.retries = block('retries');
-    this.datagramsIn = block('datagramsIn');
-    this.datagramsOut = block('datagramsOut');
-    this.droppedDenied = block('droppedDenied');
-    this.droppedLimit = block('droppedLimit');
-    this.droppedNoBackend = block('droppedNoBackend');
   }
 }
 

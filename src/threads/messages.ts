@@ -1,7 +1,7 @@
 import type { Inherited, Listening } from '../flow/listeners.js';
-import type { CloseReason } from '../flow/reasons.js';
 import type { Finished } from '../flow/sink.js';
 import type { Plan } from '../pool/plan.js';
+import type { CloseReason } from '../pool/reasons.js';
 import type { TableBuffers } from '../pool/table.js';
 
 /** What a data-plane thread gets when it starts. */

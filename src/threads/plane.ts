@@ -1,6 +1,6 @@
 import type { Listening } from '../flow/listeners.js';
-import type { CloseReason } from '../flow/reasons.js';
 import type { Plan } from '../pool/plan.js';
+import type { CloseReason } from '../pool/reasons.js';
 
 /** The data plane as the control plane sees it: in this thread, or in several others. */
 export interface Plane {

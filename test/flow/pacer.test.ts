@@ -1,7 +1,7 @@
 import t from 'tap';
 import type { Engine } from '../../src/engines/engine.js';
 import { Pacer } from '../../src/flow/pacer.js';
-import type { CloseReason } from '../../src/flow/reasons.js';
+import type { CloseReason } from '../../src/pool/reasons.js';
 import { TimerWheel } from '../../src/timer-wheel.js';
 
 /** An engine that is only its clock. */

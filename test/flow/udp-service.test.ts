@@ -6,7 +6,8 @@ import { servicePlan } from '../../src/control/plan.js';
 import { DataPlane } from '../../src/flow/plane.js';
 import type { PlaneSink } from '../../src/flow/sink.js';
 import { Backend } from '../../src/pool/backend.js';
-import { PROCESS_SLOT, SharedTable, SlotAllocator, type Total } from '../../src/pool/table.js';
+import { PROCESS_SLOT, SharedTable, SlotAllocator } from '../../src/pool/table.js';
+import type { Total } from '../../src/pool/totals.js';
 import { strategies } from '../../strategies/index.js';
 import { DatagramEngine } from '../fixtures/datagram-engine.js';
 

@@ -1,6 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
-import { MAX_SLOTS, PROCESS_SLOT, SharedTable, SlotAllocator, TOTALS } from '../../src/pool/table.js';
+import { CLOSE_REASONS } from '../../src/pool/reasons.js';
+import { PROCESS_SLOT, SharedTable, SlotAllocator } from '../../src/pool/table.js';
+import { MAX_SLOTS } from '../../src/pool/totals.js';
 
 t.test('places: exact at the limit', async t => {
   const table = SharedTable.create(1);
@@ -53,19 +55,6 @@ t.test('places: exact across threads', async t => {
   t.ok(each[0]! > 0 && each[1]! > 0);
 });
 
-t.test('every total has its own place', async t => {
-  const table = SharedTable.create(1);
-  const totals = table.totalsOf(0);
-  TOTALS.forEach((name, i) => {
-    totals[name][7] = i + 1;
-  });
-  t.strictSame(
-    TOTALS.map(name => table.total(7, name)),
-    TOTALS.map((_, i) => i + 1),
-  );
-  t.equal(table.total(6, 'connections') + table.total(8, 'connections'), 0);
-});
-
 t.test('the allocator', async t => {
   const table = SharedTable.create(1);
   const slots = new SlotAllocator(table);
@@ -78,6 +67,7 @@ t.test('the allocator', async t => {
   const totals = table.totalsOf(0);
   for (const slot of [10, 20]) {
     totals.bytesIn[slot] = 5;
+    totals.ended(slot, 'drained');
     table.active[slot] = 1;
     table.latency[slot] = 9;
     table.latencyAt[slot] = 9;
@@ -95,5 +85,6 @@ t.test('the allocator', async t => {
     'the new owner finds it empty',
   );
   t.equal(table.total(10, 'bytesIn'), 0);
+  t.equal(table.tally(10).get('closed', CLOSE_REASONS.indexOf('drained')), 0);
   t.equal(slots.take(), 20);
 });
