@@ -1,13 +1,14 @@
 import { type BackendConfig, type BackendInput, MAX_WEIGHT, parseBackend } from './config/backend.js';
-import { type ConfigDiff, diffConfig } from './config/diff.js';
+import { type ConfigDiff, diffConfig, formatDiff } from './config/diff.js';
 import { parseConfigObject } from './config/parse.js';
 import type { Config, ConfigInput } from './config/schema.js';
 import { drainPace } from './control/drains.js';
+import { type BalancerEvent, EventHub, type EventListener } from './control/events.js';
 import { Journal } from './control/journal.js';
 import { descriptorBudget, ServiceSet } from './control/services.js';
 import { type BackendSnapshot, type Snapshot, snapshotBackend, snapshotService } from './control/snapshot.js';
 import type { Resolver } from './discovery/resolver.js';
-import { Lb4Error } from './errors.js';
+import { errorLines, Lb4Error } from './errors.js';
 import type { Listening } from './flow/listeners.js';
 import type { PlaneSink } from './flow/sink.js';
 import { type Logger, silentLogger } from './log.js';
@@ -28,6 +29,8 @@ export interface BalancerOptions {
 
 /** What `apply` did. */
 export interface Applied extends ConfigDiff {
+  /** Everything in words, one thought a line. */
+  readonly changes: readonly string[];
   /** What was changed while running and gave way to the configuration, in words. */
   readonly overruled: readonly string[];
 }
@@ -58,6 +61,9 @@ export function createBalancer(config: Config | ConfigInput, options: BalancerOp
 export class Balancer {
   private readonly table: SharedTable;
   private readonly journal: Journal;
+  private readonly events: EventHub;
+  /** The last error that made a configuration be refused; told once. */
+  private refusal: unknown;
   /** Changes are made one after the other. */
   private readonly turn = new Turn();
   private readonly services: ServiceSet;
@@ -70,8 +76,12 @@ export class Balancer {
   constructor(config: Config, { logger, resolver }: BalancerOptions) {
     this.table = SharedTable.create(threadCount(config.runtime.threads));
     this.journal = new Journal(logger ?? silentLogger(), config.log.connections, () => monotonic());
-    const { table, journal, turn } = this;
-    this.services = new ServiceSet({ config, table, journal, resolver, turn });
+    this.events = new EventHub(error =>
+      this.journal.log.error({ err: error }, 'a listener of events failed'),
+    );
+    this.events.subscribe(event => this.journal.event(event));
+    const { table, journal, events, turn } = this;
+    this.services = new ServiceSet({ config, table, journal, events, resolver, turn });
   }
 
   /**
@@ -100,12 +110,37 @@ export class Balancer {
    * about the same backend than before. Resolves to what changed.
    */
   async apply(next: Config | ConfigInput): Promise<Applied> {
-    const config = isParsed(next) ? next : parseConfigObject(next);
-    return this.turn.take(async () => {
-      this.mustRun();
-      const diff = diffConfig(this.services.config, config);
-      return { ...diff, overruled: await this.services.change(config) };
-    });
+    try {
+      const config = isParsed(next) ? next : parseConfigObject(next);
+      return await this.turn.take(async () => {
+        this.mustRun();
+        const diff = diffConfig(this.services.config, config);
+        const overruled = await this.services.change(config);
+        const changes = [...formatDiff(diff).split('\n'), ...overruled];
+        this.events.emit({ type: 'reloaded', changes, kept: this.active });
+        return { ...diff, changes, overruled };
+      });
+    } catch (error) {
+      this.refused(error);
+      throw error;
+    }
+  }
+
+  /** Tell subscribers that a configuration was refused before it came to `apply`: it could not be read, for one. */
+  refused(error: unknown): void {
+    if (error === this.refusal) return;
+    this.refusal = error;
+    this.events.emit({ type: 'reload_refused', errors: errorLines(error) });
+  }
+
+  /** Be told what happens (docs/metrics.md), from now on. Returns what ends that. */
+  subscribe(listener: EventListener): () => void {
+    return this.events.subscribe(listener);
+  }
+
+  /** What happened after the event `id`, as far as it is kept: the last 256. */
+  eventsAfter(id: number): readonly BalancerEvent[] {
+    return this.events.after(id);
   }
 
   /** Where it listens, with the ports that the system chose. */
@@ -214,6 +249,7 @@ export class Balancer {
     await this.turn.take(async () => {
       if (this.phase === 'closed' || this.phase === 'draining') return;
       this.phase = 'draining';
+      this.events.emit({ type: 'draining', active: this.active });
       this.services.freeze();
       await this.plane?.stopAccepting();
     });
@@ -243,8 +279,13 @@ export class Balancer {
       table: this.table,
       sink: this.sink(),
       onFault: fault => log.error(fault, 'a strategy misbehaves; another backend was picked'),
-      onThreadLost: (thread, lost, error) =>
-        log.error({ thread, lost_connections: lost, err: error }, 'a data-plane thread died and is replaced'),
+      onThreadLost: (thread, connections, error) => {
+        log.error(
+          { thread, lost_connections: connections, err: error },
+          'a data-plane thread died and is replaced',
+        );
+        this.events.emit({ type: 'thread_lost', thread, connections, reason: error.message });
+      },
     });
     this.plane = plane;
     log.info({ engine: plane.engine, threads: plane.threads, why }, 'engine');

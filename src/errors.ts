@@ -52,6 +52,12 @@ export class ConfigError extends Lb4Error {
   }
 }
 
+/** What an error has to say, one line a fault. */
+export function errorLines(error: unknown): string[] {
+  if (error instanceof ConfigError) return error.issues.map(formatIssue);
+  return [error instanceof Error ? error.message : String(error)];
+}
+
 /** `lb4.toml:14:12 services.pg.strategy: expected …, got …` */
 export function formatIssue(issue: ConfigIssue): string {
   let place = issue.source;

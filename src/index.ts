@@ -6,6 +6,7 @@ export { type ConfigDiff, diffConfig, formatDiff } from './config/diff.js';
 export { type Loaded, type LoadOptions, loadConfigFile, loadConfigText } from './config/load.js';
 export { parseConfigObject } from './config/parse.js';
 export type { Config, ConfigInput, ServiceConfig } from './config/schema.js';
+export type { BalancerEvent, EventListener } from './control/events.js';
 export type { RuntimeChange } from './control/runtime.js';
 export type { BackendSnapshot, ServiceSnapshot, Snapshot } from './control/snapshot.js';
 export { ConfigError, type ConfigIssue, type ErrorCode, formatIssue, Lb4Error } from './errors.js';

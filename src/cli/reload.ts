@@ -1,9 +1,8 @@
 import type { Admin } from '../admin/admin.js';
 import type { ReloadReport } from '../admin/app.js';
 import type { Balancer } from '../balancer.js';
-import { formatDiff } from '../config/diff.js';
 import type { Config } from '../config/schema.js';
-import { ConfigError, formatIssue, Lb4Error } from '../errors.js';
+import { errorLines, Lb4Error } from '../errors.js';
 import type { Logger } from '../log.js';
 import { Turn } from '../turn.js';
 
@@ -40,7 +39,7 @@ export class Reloader {
   }
 
   private async run(): Promise<ReloadReport> {
-    const { logger, read } = this.running;
+    const { balancer, logger, read } = this.running;
     if (read === undefined) {
       const message = 'nothing to reload: this instance was started from flags';
       logger.warn(message);
@@ -49,9 +48,8 @@ export class Reloader {
     try {
       return await this.take(read());
     } catch (error) {
-      const errors =
-        error instanceof ConfigError ? error.issues.map(formatIssue) : [String((error as Error).message)];
-      logger.error({ errors }, 'reload refused: nothing was changed');
+      logger.error({ errors: errorLines(error) }, 'reload refused: nothing was changed');
+      balancer.refused(error);
       throw error;
     }
   }
@@ -61,13 +59,12 @@ export class Reloader {
     for (const warning of warnings) logger.warn(warning);
     const change = await admin.prepare(config);
     try {
-      const diff = await balancer.apply(config);
+      const { changes, added, removed, changed } = await balancer.apply(config);
       logger.level = config.log.level;
-      const changes = [...formatDiff(diff).split('\n'), ...diff.overruled];
       const kept = balancer.active;
       logger.info({ kept, changes }, 'reloaded');
       change.commit();
-      return { changes, added: diff.added, removed: diff.removed, changed: diff.changed, kept };
+      return { changes, added, removed, changed, kept };
     } catch (error) {
       await change.abandon();
       throw error;

@@ -1,11 +1,11 @@
 import type { Finished } from '../flow/sink.js';
 import type { Logger } from '../log.js';
-import type { Transition } from '../pool/backend.js';
+import type { BalancerEvent } from './events.js';
 
 /** A warning of one kind is written at most this often. */
 const QUIET_MS = 10_000;
 
-/** What lb4 writes into its log: connections, transitions and trouble, each in one place and one form. */
+/** What lb4 writes into its log: connections, events and trouble, each in one place and one form. */
 export class Journal {
   readonly log: Logger;
   /** One line for each finished connection or flow. */
@@ -38,10 +38,37 @@ export class Journal {
     );
   }
 
-  transition({ backend, from, to, reason }: Transition): void {
-    const fields = { service: backend.service, backend: backend.id, from, to, reason };
-    if (to === 'down') this.log.warn(fields, 'backend is down');
-    else this.log.info(fields, `backend is ${to}`);
+  /** Reloads are logged by whoever makes them, lost threads with what is known of the fault. */
+  event({ id: _, at: __, ...event }: BalancerEvent): void {
+    const { log } = this;
+    const { type, ...fields } = event;
+    switch (event.type) {
+      case 'state':
+        if (event.to === 'down') log.warn(fields, 'backend is down');
+        else log.info(fields, `backend is ${event.to}`);
+        break;
+      case 'weight':
+        log.info(fields, 'weight changed');
+        break;
+      case 'backend_added':
+        log.info(fields, 'backend added');
+        break;
+      case 'backend_removed':
+        log.info(fields, 'backend removed');
+        break;
+      case 'panic': {
+        const { service } = event;
+        if (event.on) log.warn({ service }, 'too few healthy backends: health is ignored');
+        else log.info({ service }, 'enough healthy backends: health counts again');
+        break;
+      }
+      case 'lookup_failed':
+        log.warn(fields, 'name look-up failed');
+        break;
+      case 'lookup_recovered':
+        log.info(fields, 'name look-up works again');
+        break;
+    }
   }
 
   /** Warn, but not again about the same `kind` for ten seconds; what was left out is counted in the next one. */

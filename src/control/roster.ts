@@ -2,16 +2,17 @@ import { formatAddress } from '../address.js';
 import { didYouMean, quote } from '../config/text.js';
 import type { Discovered } from '../discovery/entry.js';
 import { Lb4Error } from '../errors.js';
-import { type AdminState, Backend, type Transition } from '../pool/backend.js';
+import { type AdminState, Backend } from '../pool/backend.js';
 import type { SharedTable, SlotAllocator } from '../pool/table.js';
+import type { EventHub } from './events.js';
 
 export interface RosterDeps {
   readonly service: string;
   readonly table: SharedTable;
   readonly slots: SlotAllocator;
+  readonly events: EventHub;
   /** What a backend's state and weight are to be. */
   wanted(found: Discovered): { readonly admin: AdminState; readonly weight: number };
-  onTransition(transition: Transition): void;
   /** A backend's state was changed by hand or by the configuration. */
   onAdmin(backend: Backend): void;
   /** A backend is no longer in the list: it drains. What is returned is called if it comes back, or has nothing left to drain. */
@@ -55,13 +56,17 @@ export class Roster {
     throw new Lb4Error('LB4_NOT_FOUND', `no backend ${quote(id)} ${where}`);
   }
 
-  /** Take another list; a backend whose address stays is the one it was. `why` those that are gone are so. */
-  reconcile(list: readonly Discovered[], why: string): void {
+  /**
+   * Take another list; a backend whose address stays is the one it was. `why` those that are gone are so; `tell` about
+   * those who are new, which goes without saying while a service begins.
+   */
+  reconcile(list: readonly Discovered[], why: string, tell: boolean): void {
     const next = new Map<string, Backend>();
     for (const found of list) {
       const key = formatAddress(found.endpoint);
       const known = this.backends.get(key);
       const backend = known ?? this.revive(key) ?? this.create(found);
+      if (known === undefined && tell) this.tellAdded(backend);
       this.origins.set(backend, found);
       next.set(key, backend);
       this.adopt(backend, found, known === undefined ? 'back in the list' : 'changed in the configuration');
@@ -74,7 +79,7 @@ export class Roster {
   /** Bring state and weight to what is wanted. `reason` is told where the state changes. */
   align(backend: Backend, reason: string): void {
     const { admin, weight } = this.deps.wanted(this.originOf(backend));
-    if (backend.weight !== weight) backend.setWeight(weight);
+    if (backend.weight !== weight) this.setWeight(backend, weight, reason);
     if (backend.admin === admin) return;
     backend.setAdmin(admin, reason);
     this.deps.onAdmin(backend);
@@ -103,7 +108,7 @@ export class Roster {
   }
 
   private create(found: Discovered): Backend {
-    const { service, slots, table, wanted, onTransition } = this.deps;
+    const { service, slots, table, wanted, events } = this.deps;
     const init = {
       service,
       id: found.id,
@@ -113,7 +118,21 @@ export class Roster {
       maxConnections: found.max_connections,
       ...wanted(found),
     };
-    return new Backend(init, table, onTransition);
+    return new Backend(init, table, ({ backend, ...change }) =>
+      events.emit({ type: 'state', service, backend: backend.id, ...change }),
+    );
+  }
+
+  private setWeight(backend: Backend, weight: number, reason: string): void {
+    const { service, events } = this.deps;
+    const from = backend.weight;
+    backend.setWeight(weight);
+    events.emit({ type: 'weight', service, backend: backend.id, from, to: weight, reason });
+  }
+
+  private tellAdded({ id, key }: Backend): void {
+    const { service, events } = this.deps;
+    events.emit({ type: 'backend_added', service, backend: id, address: key });
   }
 
   private adopt(backend: Backend, found: Discovered, reason: string): void {
@@ -135,7 +154,10 @@ export class Roster {
   }
 
   private remove(backend: Backend, reason: string): void {
+    const { service, events } = this.deps;
+    const { id, key, active } = backend;
     backend.setAdmin('drain', reason);
+    events.emit({ type: 'backend_removed', service, backend: id, address: key, active, reason });
     this.leaving.set(backend, this.deps.onRemoved(backend));
   }
 }

@@ -10,10 +10,10 @@ import { localHeader } from '../flow/proxy-protocol.js';
 import { SharedClients } from '../flow/shared-clients.js';
 import type { CheckResult } from '../health/checker.js';
 import { HealthMonitor, type MonitorConfig } from '../health/monitor.js';
-import type { AdminState, Backend, Transition } from '../pool/backend.js';
+import type { AdminState, Backend } from '../pool/backend.js';
 import type { ServicePlan } from '../pool/plan.js';
 import type { SharedTable, SlotAllocator } from '../pool/table.js';
-import type { Journal } from './journal.js';
+import type { EventHub } from './events.js';
 import { servicePlan } from './plan.js';
 import { Roster } from './roster.js';
 import { type RuntimeChange, RuntimeChanges } from './runtime.js';
@@ -24,11 +24,10 @@ const BY_NAME = 'its name no longer resolves to it';
 export interface ServiceDeps {
   readonly table: SharedTable;
   readonly slots: SlotAllocator;
-  readonly journal: Journal;
+  readonly events: EventHub;
   readonly resolver: Resolver | undefined;
   /** Data-plane threads. */
   threads(): number;
-  onTransition(transition: Transition): void;
   /** The list of backends is another one: the data plane needs a new plan. */
   onBackends(): void;
   /** A backend is no longer in the list: it drains. What is returned is called if it comes back, or has nothing left to drain. */
@@ -80,7 +79,7 @@ export class ServiceControl {
       table: deps.table,
       slots: deps.slots,
       wanted: found => this.runtime.wanted(found),
-      onTransition: transition => deps.onTransition(transition),
+      events: deps.events,
       onAdmin: backend => this.monitor.adminChanged(backend),
       onRemoved: backend => {
         this.monitor.remove(backend);
@@ -90,17 +89,14 @@ export class ServiceControl {
     this.discovery = new Discovery({
       resolver: deps.resolver,
       onChange: list => {
-        this.roster.reconcile(list, this.whyGone);
+        this.roster.reconcile(list, this.whyGone, this.serving);
         if (this.serving) this.watch();
         deps.onBackends();
       },
       onFailure: (entry, reason) =>
-        deps.journal.log.warn(
-          { service: this.config.name, backend: entry.id, reason },
-          'name look-up failed',
-        ),
+        deps.events.emit({ type: 'lookup_failed', service: config.name, name: entry.id, reason }),
       onRecovery: entry =>
-        deps.journal.log.info({ service: this.config.name, backend: entry.id }, 'name look-up works again'),
+        deps.events.emit({ type: 'lookup_recovered', service: config.name, name: entry.id }),
     });
   }
 
@@ -277,12 +273,10 @@ export class ServiceControl {
   }
 
   private setPanic(panic: boolean): void {
-    const { table, journal } = this.deps;
+    const { table, events } = this.deps;
     Atomics.store(table.panic, this.slot, panic ? 1 : 0);
     table.bump();
-    const fields = { service: this.config.name };
-    if (panic) journal.log.warn(fields, 'too few healthy backends: health is ignored');
-    else journal.log.info(fields, 'enough healthy backends: health counts again');
+    events.emit({ type: 'panic', service: this.config.name, on: panic });
   }
 }
 

@@ -10,6 +10,7 @@ import { type Budget, divideDescriptors, fileDescriptorLimit } from '../system-l
 import type { Plane } from '../threads/plane.js';
 import type { Turn } from '../turn.js';
 import { Drains, drainPace } from './drains.js';
+import type { EventHub } from './events.js';
 import type { Journal } from './journal.js';
 import { ServiceControl, type ServiceDeps } from './service.js';
 
@@ -17,6 +18,7 @@ export interface ServiceSetInit {
   readonly config: Config;
   readonly table: SharedTable;
   readonly journal: Journal;
+  readonly events: EventHub;
   readonly resolver: Resolver | undefined;
   /** Changes of the plan are made one after the other. */
   readonly turn: Turn;
@@ -40,7 +42,7 @@ export class ServiceSet {
   private replanned = false;
   private frozen = false;
 
-  constructor({ config, table, journal, resolver, turn }: ServiceSetInit) {
+  constructor({ config, table, journal, events, resolver, turn }: ServiceSetInit) {
     this.config = config;
     this.table = table;
     this.journal = journal;
@@ -49,10 +51,9 @@ export class ServiceSet {
     this.deps = {
       table,
       slots: this.slots,
-      journal,
+      events,
       resolver,
       threads: () => this.plane!.threads,
-      onTransition: transition => journal.transition(transition),
       onBackends: () => this.replan(),
       onRemoved: backend =>
         this.drains.after(this.config.runtime.drain_timeout, () => {

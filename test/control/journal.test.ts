@@ -3,7 +3,6 @@ import t from 'tap';
 import { Peer } from '../../src/address.js';
 import { Journal } from '../../src/control/journal.js';
 import type { Finished } from '../../src/flow/sink.js';
-import { Fleet } from '../pool/fleet.js';
 
 interface Line {
   level: number;
@@ -78,9 +77,9 @@ t.test('no work for lines that nobody wants', async t => {
 
 t.test('transitions: down is a warning', async t => {
   const { lines, journal: j } = journal();
-  const [backend] = new Fleet('first', [{}]).backends;
-  j.transition({ backend: backend!, from: 'up', to: 'down', reason: '3 probes failed: refused' });
-  j.transition({ backend: backend!, from: 'down', to: 'up', reason: '2 probes ok' });
+  const event = { id: 1, at: '', type: 'state', service: 'web', backend: 'b0' } as const;
+  j.event({ ...event, from: 'up', to: 'down', reason: '3 probes failed: refused' });
+  j.event({ ...event, from: 'down', to: 'up', reason: '2 probes ok' });
   t.match(lines, [
     {
       level: 40,

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import type { BalancerEvent } from '../../src/control/events.js';
 import { backend, echo } from '../fixtures/backends.js';
 import { oneService, startBalancer } from '../fixtures/balancer.js';
 import { ask, client } from '../fixtures/clients.js';
@@ -41,6 +42,8 @@ t.test(
         { engine: 'epoll', threads: 2 },
       ),
     );
+    const events: BalancerEvent[] = [];
+    lb.balancer.subscribe(event => events.push(event));
     const held = Array.from({ length: 20 }, () => client(t, lb.port()));
     for (const peer of held) {
       await peer.write('x');
@@ -54,6 +57,7 @@ t.test(
     const line = await lb.log.line('a data-plane thread died and is replaced');
     t.match(line, { level: 50, thread: Number, lost_connections: Number });
     const lost = Number(line.lost_connections);
+    t.match(events, [{ type: 'thread_lost', thread: line.thread, connections: lost, reason: String }]);
     await until(
       'the lost ones are closed',
       () => held.filter(peer => peer.ending !== undefined).length === lost - 1,

@@ -1,0 +1,106 @@
+import type { StateName } from '../pool/table.js';
+
+/** What happens to an instance beside its traffic. */
+export type Happening =
+  /** What people see as a backend's state is another one. `reason` in words. */
+  | {
+      readonly type: 'state';
+      readonly service: string;
+      readonly backend: string;
+      readonly from: StateName;
+      readonly to: StateName;
+      readonly reason: string;
+    }
+  | {
+      readonly type: 'weight';
+      readonly service: string;
+      readonly backend: string;
+      readonly from: number;
+      readonly to: number;
+      readonly reason: string;
+    }
+  /** A service that is being served has one backend more. */
+  | {
+      readonly type: 'backend_added';
+      readonly service: string;
+      readonly backend: string;
+      readonly address: string;
+    }
+  /** A backend is no longer in the list; `active` connections are left to drain. */
+  | {
+      readonly type: 'backend_removed';
+      readonly service: string;
+      readonly backend: string;
+      readonly address: string;
+      readonly active: number;
+      readonly reason: string;
+    }
+  /** So few backends are healthy that health is ignored; or (`on` false) enough are again. */
+  | { readonly type: 'panic'; readonly service: string; readonly on: boolean }
+  /** A name cannot be looked up (once for each outage; the last good answer stands), or can be again. */
+  | {
+      readonly type: 'lookup_failed';
+      readonly service: string;
+      readonly name: string;
+      readonly reason: string;
+    }
+  | { readonly type: 'lookup_recovered'; readonly service: string; readonly name: string }
+  /** A configuration was taken; `kept` connections and flows were open through it. */
+  | { readonly type: 'reloaded'; readonly changes: readonly string[]; readonly kept: number }
+  /** A configuration was refused: nothing was changed. */
+  | { readonly type: 'reload_refused'; readonly errors: readonly string[] }
+  /** A data-plane thread died and is replaced; its `connections` are lost. */
+  | {
+      readonly type: 'thread_lost';
+      readonly thread: number;
+      readonly connections: number;
+      readonly reason: string;
+    }
+  /** Nothing new is accepted any more; `active` connections and flows may finish. */
+  | { readonly type: 'draining'; readonly active: number };
+
+/** A happening with its place in the order of events. `id` counts from 1; `at` is the time of day (ISO 8601, UTC). */
+export type BalancerEvent = Happening & { readonly id: number; readonly at: string };
+export type EventListener = (event: BalancerEvent) => void;
+
+/** Events that are kept for those who were away for a moment. */
+export const HISTORY = 256;
+
+/** Tells those who want to know what happens. Listeners are called at once, in the order they came; they must be quick. */
+export class EventHub {
+  private readonly listeners = new Set<EventListener>();
+  private readonly history: BalancerEvent[] = [];
+  private readonly onFault: (error: unknown) => void;
+  private last = 0;
+
+  /** `onFault` hears of a listener that throws; the others and whoever emits do not. */
+  constructor(onFault: (error: unknown) => void) {
+    this.onFault = onFault;
+  }
+
+  emit(happening: Happening): void {
+    const event: BalancerEvent = { id: ++this.last, at: new Date().toISOString(), ...happening };
+    this.history.push(event);
+    if (this.history.length > HISTORY) this.history.shift();
+    for (const listener of this.listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        this.onFault(error);
+      }
+    }
+  }
+
+  /** Returns what ends the subscription. */
+  subscribe(listener: EventListener): () => void {
+    // A function of its own: the same listener may subscribe twice.
+    const own: EventListener = event => listener(event);
+    this.listeners.add(own);
+    return () => void this.listeners.delete(own);
+  }
+
+  /** What happened after the event `id`, as far as it is kept. */
+  after(id: number): readonly BalancerEvent[] {
+    return this.history.filter(event => event.id > id);
+  }
+}
