@@ -1,147 +1,118 @@
-import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { haproxyConfig, lb4Config, NGINX_STREAM, naiveArguments, nginxConfig } from './configs.js';
 import { type Daemon, daemon } from './processes.js';
-import { type Place, SERVICES, type ServiceName, type Site } from './site.js';
+import { firstLine, isInstalled } from './programs.js';
+import type { ServiceName, Site } from './site.js';
 
-/** A balancer to be measured: one thread or process doing the work. */
+/** A balancer to be measured. */
 export interface Candidate {
   readonly name: string;
-  readonly services: readonly ServiceName[];
+  /** How it is called in tables and charts. */
+  readonly title: string;
+  /** As many threads (or workers) as it can put to work. */
+  readonly maxThreads: 1 | 2;
+  readonly udp: boolean;
+  /** Why it cannot run on this machine. */
+  missing(): string | undefined;
   version(): string;
-  start(site: Site): Promise<Daemon>;
+  start(site: Site, threads: 1 | 2): Promise<Daemon>;
 }
 
+const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url));
+
 export const CANDIDATES: readonly Candidate[] = [
-  lb4('epoll'),
-  lb4('net'),
+  lb4('lb4-epoll', 'lb4 epoll', 'epoll', CHECKOUT),
+  lb4('lb4-net', 'lb4 net', 'net', CHECKOUT),
   {
     name: 'haproxy',
-    services: ['redis', 'bulk'],
-    version: () => firstLine('haproxy', ['-v']),
-    start: site => configured(site, 'haproxy.cfg', haproxyConfig(site), 'haproxy', ['-db', '-f']),
+    title: 'HAProxy',
+    maxThreads: 2,
+    udp: false,
+    missing: () => (isInstalled('haproxy') ? undefined : 'haproxy is not installed'),
+    version: () => firstLine('haproxy', '-v').replace(/ - .*/, ''),
+    start: (site, threads) =>
+      configured(site, 'haproxy.cfg', haproxyConfig(site, threads), 'haproxy', '-db', '-f'),
   },
   {
     name: 'nginx',
-    services: SERVICES,
-    version: () => firstLine('sh', ['-c', 'nginx -v 2>&1']),
-    start: site => configured(site, 'nginx.conf', nginxConfig(site), 'nginx', ['-p', site.dir, '-c']),
+    title: 'nginx',
+    maxThreads: 2,
+    udp: true,
+    missing() {
+      if (!isInstalled('nginx')) return 'nginx is not installed';
+      return existsSync(NGINX_STREAM) ? undefined : `nginx has no stream module at ${NGINX_STREAM}`;
+    },
+    version: () => firstLine('nginx', '-v').replace('nginx version: ', ''),
+    start: (site, threads) =>
+      configured(site, 'nginx.conf', nginxConfig(site, threads), 'nginx', '-p', site.dir, '-c'),
   },
   {
     name: 'naive',
-    services: SERVICES,
-    version: () => `net.pipe and dgram, Node ${process.version}`,
-    start: async site => daemon('balancer', process.execPath, [compiled('naive-proxy.js'), ...naive(site)]),
+    title: 'net.pipe()',
+    maxThreads: 1,
+    udp: true,
+    missing: () => undefined,
+    version: () => `net.pipe() and dgram, Node ${process.version}`,
+    start: async site =>
+      daemon(site.cores, process.execPath, [
+        fileURLToPath(new URL('naive-proxy.js', import.meta.url)),
+        ...naiveArguments(site),
+      ]),
   },
 ];
 
-/** lb4 as a user runs it, one thread, without a line of log for each connection. */
-function lb4(engine: string): Candidate {
-  const cli = compiled('../../src/cli/main.js');
+/** Another checkout of lb4, built, to measure a change against. */
+export function baseline(checkout: string): Candidate {
+  return lb4('baseline', 'baseline', 'epoll', resolve(checkout));
+}
+
+/** Why a candidate cannot take part in a case whose program is there; undefined when it can. */
+export function unable(
+  candidate: Pick<Candidate, 'maxThreads' | 'udp'>,
+  work: { readonly service: ServiceName; readonly threads: number },
+): string | undefined {
+  if (work.service === 'udp' && !candidate.udp) return 'does not balance UDP';
+  if (work.threads > candidate.maxThreads) return 'has one thread only';
+  return undefined;
+}
+
+function lb4(name: string, title: string, engine: 'epoll' | 'net', checkout: string): Candidate {
+  const cli = join(checkout, 'dist/src/cli/main.js');
   return {
-    name: `lb4-${engine}`,
-    services: SERVICES,
-    version: () => `${firstLine(process.execPath, [cli, '--version'])}, Node ${process.version}`,
-    start: site =>
-      configured(site, `lb4-${engine}.toml`, lb4Config(site, engine), process.execPath, [
+    name,
+    title,
+    maxThreads: engine === 'epoll' ? 2 : 1,
+    udp: true,
+    missing() {
+      if (!existsSync(cli)) return `${cli} does not exist: build it first`;
+      return engine === 'net' || process.platform === 'linux' ? undefined : 'epoll needs Linux';
+    },
+    version: () => `lb4 ${firstLine(process.execPath, cli, '--version')}, Node ${process.version}`,
+    start: (site, threads) =>
+      configured(
+        site,
+        `${name}-${threads}.toml`,
+        lb4Config(site, engine, threads),
+        process.execPath,
         ...process.execArgv,
         cli,
         '-c',
-      ]),
+      ),
   };
 }
 
+/** Write a configuration and start a program with its path as the last argument. */
 async function configured(
   site: Site,
   file: string,
   text: string,
   command: string,
-  args: string[],
+  ...args: readonly string[]
 ): Promise<Daemon> {
   const path = join(site.dir, file);
   await writeFile(path, text);
-  return daemon('balancer', command, [...args, path]);
-}
-
-function lb4Config(site: Site, engine: string): string {
-  const services = SERVICES.map(name => {
-    const lines = [
-      `[services.${name}]`,
-      `listen = "${at(site.listen[name])}"`,
-      `backends = [${site.backends[name].map(place => `"${at(place)}"`).join(', ')}]`,
-      `health.kind = "none"`,
-    ];
-    if (name === 'udp') lines.push('protocol = "udp"');
-    return lines.join('\n');
-  });
-  return [
-    '[log]\nlevel = "warn"\nconnections = false',
-    '[admin]\nlisten = "off"',
-    `[runtime]\nengine = "${engine}"\nthreads = 1`,
-    ...services,
-  ].join('\n\n');
-}
-
-function haproxyConfig(site: Site): string {
-  const lines = [
-    'global',
-    '  nbthread 1',
-    'defaults',
-    '  mode tcp',
-    '  option splice-request',
-    '  option splice-response',
-    '  timeout connect 5s',
-    '  timeout client 1h',
-    '  timeout server 1h',
-    '  balance leastconn',
-  ];
-  for (const name of ['redis', 'bulk'] as const) {
-    lines.push(`listen ${name}`, `  bind ${at(site.listen[name])}`);
-    site.backends[name].forEach((place, i) => {
-      lines.push(`  server s${i} ${at(place)}`);
-    });
-  }
-  return `${lines.join('\n')}\n`;
-}
-
-function nginxConfig(site: Site): string {
-  const services = SERVICES.map(
-    name => `
-  upstream ${name} { least_conn; ${site.backends[name].map(place => `server ${at(place)};`).join(' ')} }
-  server {
-    listen ${at(site.listen[name])}${name === 'udp' ? ' udp' : ''};
-    proxy_pass ${name};
-    proxy_timeout ${name === 'udp' ? '60s' : '1h'};
-  }`,
-  );
-  return `load_module /usr/lib/nginx/modules/ngx_stream_module.so;
-daemon off;
-worker_processes 1;
-pid ${join(site.dir, 'nginx.pid')};
-error_log ${join(site.dir, 'nginx.log')} crit;
-events { worker_connections 16000; }
-stream {
-  access_log off;${services.join('')}
-}
-`;
-}
-
-function naive(site: Site): string[] {
-  return SERVICES.map(name => {
-    const protocol = name === 'udp' ? 'udp' : 'tcp';
-    return `${protocol}:${site.listen[name].port}:${site.backends[name].map(at).join(',')}`;
-  });
-}
-
-function at({ host, port }: Place): string {
-  return `${host}:${port}`;
-}
-
-function compiled(file: string): string {
-  return fileURLToPath(new URL(file, import.meta.url));
-}
-
-function firstLine(command: string, args: readonly string[]): string {
-  return execFileSync(command, args, { encoding: 'utf8' }).split('\n', 1)[0]!.trim();
+  return daemon(site.cores, command, [...args, path]);
 }

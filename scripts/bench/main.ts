@@ -1,127 +1,119 @@
-/**
- * Balancers side by side: CPU time an operation, in interleaved rounds, the balancer alone on one core. After a build:
- *   node dist/scripts/bench/main.js [--rounds N] [--loads a,b] [--candidates a,b] [--quick] [--json FILE]
- */
-import { writeFile } from 'node:fs/promises';
+/** npm run bench: see options.ts for the options and docs/benchmarks.md for the method. */
+import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, release } from 'node:os';
-import { parseArgs } from 'node:util';
-import { CANDIDATES, type Candidate } from './candidates.js';
-import { LOADS, type Load } from './loads.js';
-import { canPin, type Daemon, endAll, untilAccepting } from './processes.js';
-import { printTable, type Sample, summarize } from './report.js';
-import { Backends, type Site } from './site.js';
-import { cpuSeconds } from './usage.js';
+import type { Candidate } from './candidates.js';
+import type { Case } from './cases.js';
+import { layoutFor } from './layout.js';
+import { Arena, type Outcome } from './measure.js';
+import { type Options, parseOptions, USAGE } from './options.js';
+import { endAll } from './processes.js';
+import { commit, isInstalled } from './programs.js';
+import { type Conditions, type Report, requireSame, toJson, type Unit, unitsToDo } from './report.js';
+import { printReport } from './table.js';
 
-/** Share of the work that warms a candidate up before the first round. */
-const WARM_UP = 0.3;
+const UNFINISHED = 3;
 
-interface Entrant {
-  readonly candidate: Candidate;
-  readonly site: Site;
-  readonly daemon: Daemon;
+try {
+  process.exitCode = await main(parseOptions(process.argv.slice(2)));
+} catch (error) {
+  console.error((error as Error).message);
+  process.exitCode = 2;
 }
 
-const { values: options } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '5' },
-    loads: { type: 'string', default: '' },
-    candidates: { type: 'string', default: '' },
-    quick: { type: 'boolean', default: false },
-    json: { type: 'string', default: '' },
-  },
-});
-const rounds = options.quick ? 2 : Number(options.rounds);
-const share = options.quick ? 0.2 : 1;
-if (!(rounds >= 1)) throw new Error(`--rounds: expected a number from 1 up, got ${options.rounds}`);
-const loads = choose(LOADS, options.loads, '--loads');
-const chosen = choose(CANDIDATES, options.candidates, '--candidates');
-
-process.on('exit', endAll);
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
-
-const versions = new Map<Candidate, string>();
-for (const candidate of chosen) {
-  try {
-    versions.set(candidate, candidate.version());
-  } catch (error) {
-    console.error(`${candidate.name} is left out: ${(error as Error).message.split('\n', 1)[0]}`);
+async function main(options: Options): Promise<number> {
+  if (options.help) {
+    console.log(USAGE);
+    return 0;
   }
-}
-const candidates = [...versions.keys()];
-const machine = {
-  cpu: cpus()[0]?.model ?? 'unknown',
-  cores: cpus().length,
-  kernel: release(),
-  pinned: canPin,
-  load: loadavg()[0]!,
-  candidates: Object.fromEntries([...versions].map(([{ name }, version]) => [name, version])),
-};
-console.log(`${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, ${rounds} rounds`);
-for (const [name, version] of Object.entries(machine.candidates)) console.log(`  ${name}: ${version}`);
-if (!canPin) console.log('Nothing is pinned to cores here: do not trust these figures.');
-
-const samples = await measureAll();
-const summaries = summarize(loads, samples);
-printTable(loads, summaries);
-if (options.json !== '') {
-  const report = { date: new Date().toISOString(), machine, rounds, share, summaries, samples };
-  await writeFile(options.json, `${JSON.stringify(report, undefined, 2)}\n`);
+  const report = options.from === undefined ? await begin(options) : await load(options.from);
+  const left = options.from === undefined ? await measure(report, options) : 0;
+  printReport(report);
+  if (left > 0) console.log(`\n${left} measurements are left to do: the same command with --append goes on`);
+  return left > 0 ? UNFINISHED : 0;
 }
 
-async function measureAll(): Promise<Sample[]> {
-  const backends = await Backends.start(candidates.length);
-  const entrants: Entrant[] = [];
+/** An empty report, or the one that is to be gone on with. */
+async function begin({ candidates, share, json, append }: Options): Promise<Report> {
+  const conditions: Conditions = {
+    machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, kernel: release() },
+    share,
+    candidates: candidates.map(describe),
+  };
+  const run = { date: new Date().toISOString(), commit: commit(), load: loadavg()[0]! };
+  const before = append ? await loadIfThere(json!) : undefined;
+  if (before === undefined) return { ...conditions, runs: [run], samples: [], failures: [] };
+  requireSame(json!, before, conditions);
+  before.runs.push(run);
+  return before;
+}
+
+function describe(candidate: Candidate): Conditions['candidates'][number] {
+  const { name, title, maxThreads, udp } = candidate;
+  const missing = candidate.missing();
+  const rest = missing === undefined ? { version: candidate.version() } : { missing };
+  return { name, title, maxThreads, udp, ...rest };
+}
+
+/** Measure what the report lacks; the number of units that time did not suffice for. */
+async function measure(report: Report, options: Options): Promise<number> {
+  const start = performance.now();
+  process.on('exit', endAll);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+  const candidates = options.candidates.filter(each => each.missing() === undefined);
+  announce(report, options.cases);
+  const arenas = new Map<number, Arena>();
+  const units = unitsToDo(report, options.cases, options.rounds);
+  let longest = 0;
+  let left = units.length;
   try {
-    for (const [index, candidate] of candidates.entries()) {
-      const site = await backends.site(index);
-      entrants.push({ candidate, site, daemon: await candidate.start(site) });
-      await untilAccepting(site.listen.redis.host, site.listen.redis.port);
+    for (const unit of units) {
+      const began = performance.now();
+      if (began + longest - start > options.seconds * 1000) break;
+      const { threads } = unit.case;
+      const arena = arenas.get(threads) ?? new Arena(threads, candidates, options.share);
+      arenas.set(threads, arena);
+      const { samples, failures } = impossible(unit, candidates) ?? (await arena.measure(unit));
+      report.samples.push(...samples);
+      report.failures.push(...failures);
+      for (const { candidate, why } of failures) console.error(`${unit.case.name}, ${candidate}: ${why}`);
+      if (options.json !== undefined) await writeFile(options.json, toJson(report));
+      longest = Math.max(longest, performance.now() - began);
+      left--;
+      const at = `${units.length - left}/${units.length}`;
+      process.stderr.write(`${at} round ${unit.round} of ${unit.case.name}\n`);
     }
-    for (const load of loads) {
-      for (const entrant of serving(entrants, load)) await measure(entrant, load, 0, share * WARM_UP);
-    }
-    const found: Sample[] = [];
-    for (let round = 1; round <= rounds; round++) {
-      for (const load of loads) {
-        // Each round begins with another one, so that nobody always follows the same neighbour.
-        const order = rotate(serving(entrants, load), round);
-        for (const entrant of order) found.push(await measure(entrant, load, round, share));
-      }
-      process.stderr.write(`round ${round} of ${rounds} done\n`);
-    }
-    return found;
   } finally {
-    for (const { daemon } of entrants) await daemon.stop();
-    await backends.stop();
+    for (const arena of arenas.values()) await arena.stop();
+  }
+  return left;
+}
+
+/** Failures of all candidates where the programs that make the load or answer it are not there. */
+function impossible({ case: work, round }: Unit, candidates: readonly Candidate[]): Outcome | undefined {
+  const missing = work.programs.filter(program => !isInstalled(program));
+  if (missing.length === 0) return undefined;
+  const why = `${missing.join(' and ')} not installed`;
+  const failures = candidates.map(({ name }) => ({ case: work.name, candidate: name, round, why }));
+  return { samples: [], failures };
+}
+
+function announce({ machine, candidates }: Conditions, cases: readonly Case[]): void {
+  console.log(`${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}`);
+  for (const { title, version, missing } of candidates) console.log(`  ${title}: ${version ?? missing}`);
+  for (const threads of new Set(cases.map(each => each.threads))) {
+    console.log(`  ${threads} thread${threads > 1 ? 's' : ''}: ${layoutFor(threads).text}`);
   }
 }
 
-async function measure(
-  { candidate, site, daemon }: Entrant,
-  load: Load,
-  round: number,
-  amount: number,
-): Promise<Sample> {
-  const before = cpuSeconds(daemon.pid);
-  const work = await load.run(site.listen[load.service], amount);
-  const cpu = cpuSeconds(daemon.pid) - before;
-  return { load: load.name, candidate: candidate.name, round, cpu, ...work };
+async function load(file: string): Promise<Report> {
+  return JSON.parse(await readFile(file, 'utf8')) as Report;
 }
 
-function serving(entrants: readonly Entrant[], load: Load): Entrant[] {
-  return entrants.filter(({ candidate }) => candidate.services.includes(load.service));
-}
-
-function rotate<T>(list: readonly T[], by: number): T[] {
-  const first = by % list.length;
-  return [...list.slice(first), ...list.slice(0, first)];
-}
-
-function choose<T extends { readonly name: string }>(all: readonly T[], wanted: string, option: string): T[] {
-  if (wanted === '') return [...all];
-  return wanted.split(',').map(name => {
-    const found = all.find(entry => entry.name === name);
-    if (found !== undefined) return found;
-    throw new Error(`${option}: expected ${all.map(entry => entry.name).join(', ')}, got ${name}`);
-  });
+async function loadIfThere(file: string): Promise<Report | undefined> {
+  try {
+    return await load(file);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
 }

@@ -1,107 +1,80 @@
-import type { Load, Work } from './loads.js';
+import type { Candidate } from './candidates.js';
+import type { Case } from './cases.js';
+import type { Work } from './parse.js';
 
-/** One measured run of one load through one candidate. */
+/** One measured run of one case through one candidate. */
 export interface Sample extends Work {
-  readonly load: string;
+  readonly case: string;
   readonly candidate: string;
   readonly round: number;
-  /** CPU seconds that the balancer used. */
+  /** CPU seconds that the balancer's processes used, user and system. */
   readonly cpu: number;
 }
 
-/** The medians of all rounds of one candidate under one load. */
-export interface Summary {
-  readonly load: string;
+export interface Failure {
+  readonly case: string;
   readonly candidate: string;
-  /** CPU time an operation, in the load's unit. */
-  readonly cpu: number;
-  readonly cpuMin: number;
-  readonly cpuMax: number;
-  /** Median of the rounds' ratios to the reference; undefined when that was not measured. */
-  readonly ratio: number | undefined;
-  readonly perSecond: number;
-  readonly p50: number | undefined;
-  readonly p99: number | undefined;
-  readonly lost: number;
+  readonly round: number;
+  readonly why: string;
 }
 
-export function summarize(loads: readonly Load[], samples: readonly Sample[]): Summary[] {
-  return loads.flatMap(load => {
-    const mine = samples.filter(sample => sample.load === load.name);
-    const scale = load.unit === 'µs' ? 1e6 : 1e3;
-    const cost = ({ cpu, operations }: Sample) => (cpu * scale) / operations;
-    return [...new Set(mine.map(({ candidate }) => candidate))].map(candidate => {
-      const own = mine.filter(sample => sample.candidate === candidate);
-      const costs = own.map(cost);
-      const ratios = own.flatMap(sample => {
-        const other = mine.find(
-          ({ candidate, round }) => candidate === load.reference && round === sample.round,
-        );
-        return other === undefined ? [] : [cost(sample) / cost(other)];
-      });
-      return {
-        load: load.name,
-        candidate,
-        cpu: median(costs)!,
-        cpuMin: Math.min(...costs),
-        cpuMax: Math.max(...costs),
-        ratio: median(ratios),
-        perSecond: median(own.map(({ operations, seconds }) => operations / seconds))!,
-        p50: median(own.flatMap(({ p50 }) => p50 ?? [])),
-        p99: median(own.flatMap(({ p99 }) => p99 ?? [])),
-        lost: own.reduce((sum, { lost }) => sum + (lost ?? 0), 0),
-      };
-    });
-  });
+/** One start of the program that added to the report. */
+export interface Run {
+  readonly date: string;
+  /** What was measured of lb4: git describe. */
+  readonly commit: string | undefined;
+  /** Load average when it began. */
+  readonly load: number;
 }
 
-export function printTable(loads: readonly Load[], summaries: readonly Summary[]): void {
-  for (const load of loads) {
-    const rows = summaries.filter(summary => summary.load === load.name);
-    if (rows.length === 0) continue;
-    console.log(`\n${load.name}: ${load.operation}`);
-    print([
-      'candidate',
-      `CPU ${load.unit}`,
-      'min–max',
-      `× ${load.reference}`,
-      'per second',
-      'p50 ms',
-      'p99 ms',
-      'lost',
-    ]);
-    for (const row of rows) {
-      print([
-        row.candidate,
-        short(row.cpu),
-        `${short(row.cpuMin)}–${short(row.cpuMax)}`,
-        row.ratio?.toFixed(2) ?? '',
-        row.perSecond >= 100 ? row.perSecond.toFixed(0) : row.perSecond.toFixed(2),
-        row.p50?.toFixed(2) ?? '',
-        row.p99?.toFixed(2) ?? '',
-        row.lost > 0 ? String(row.lost) : '',
-      ]);
-    }
-  }
+/** Figures from different conditions cannot be put together. */
+export interface Conditions {
+  readonly machine: { readonly cpu: string; readonly cores: number; readonly kernel: string };
+  /** Part of the full amount of work that a run does. */
+  readonly share: number;
+  /** Versions by name; of those that are missing, why. */
+  readonly candidates: readonly (Pick<Candidate, 'name' | 'title' | 'maxThreads' | 'udp'> & {
+    readonly version?: string;
+    readonly missing?: string;
+  })[];
 }
 
-function print(cells: readonly string[]): void {
-  const widths = [12, 10, 16, 11, 12, 8, 8, 6];
-  console.log(
-    cells
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-      .join('')
-      .trimEnd(),
+/** What --json writes: every sample, so that all else can be worked out again. */
+export interface Report extends Conditions {
+  readonly runs: Run[];
+  readonly samples: Sample[];
+  readonly failures: Failure[];
+}
+
+export interface Unit {
+  readonly case: Case;
+  readonly round: number;
+}
+
+/** What is not in the report yet, round by round. */
+export function unitsToDo(report: Report, cases: readonly Case[], rounds: number): Unit[] {
+  const key = (name: string, round: number) => `${name} ${round}`;
+  const done = new Set([...report.samples, ...report.failures].map(each => key(each.case, each.round)));
+  return Array.from({ length: rounds }, (_, i) => i + 1).flatMap(round =>
+    cases.filter(({ name }) => !done.has(key(name, round))).map(each => ({ case: each, round })),
   );
 }
 
-function short(value: number): string {
-  return value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2);
+/** Throws when a report was made under other conditions than those of now. */
+export function requireSame(file: string, report: Conditions, now: Conditions): void {
+  for (const part of ['machine', 'share', 'candidates'] as const) {
+    const [before, after] = [JSON.stringify(report[part]), JSON.stringify(now[part])];
+    if (before === after) continue;
+    throw new Error(`--append: ${file} was made with another ${part}: ${before}, now ${after}`);
+  }
 }
 
-function median(values: readonly number[]): number | undefined {
-  if (values.length === 0) return undefined;
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+/** JSON with a line for each sample, so that a diff of two reports can be read. */
+export function toJson(report: Report): string {
+  const lines = Object.entries(report).map(([key, value]) => {
+    if (!Array.isArray(value)) return `  ${JSON.stringify(key)}: ${JSON.stringify(value)}`;
+    const items = value.map(item => `    ${JSON.stringify(item)}`).join(',\n');
+    return `  ${JSON.stringify(key)}: [${items === '' ? '' : `\n${items}\n  `}]`;
+  });
+  return `{\n${lines.join(',\n')}\n}\n`;
 }

@@ -1,0 +1,111 @@
+import { type Candidate, unable } from './candidates.js';
+import type { Case } from './cases.js';
+import { type Layout, layoutFor } from './layout.js';
+import type { Work } from './parse.js';
+import { type Daemon, untilAccepting } from './processes.js';
+import type { Failure, Sample, Unit } from './report.js';
+import { Backends, type Site } from './site.js';
+import { cpuSeconds } from './usage.js';
+
+/** Share of the full amount of work that warms a candidate up before its first run: what runs often is compiled then. */
+const WARM_UP = 0.3;
+
+export interface Outcome {
+  readonly samples: readonly Sample[];
+  readonly failures: readonly Failure[];
+}
+
+/** A candidate that runs, or why it does not. */
+interface Entrant {
+  readonly candidate: Candidate;
+  readonly site: Site;
+  readonly daemon?: Daemon;
+  readonly failure?: string;
+}
+
+/** Backends, and all candidates in front of them, with one number of threads. They start when they are first needed. */
+export class Arena {
+  private readonly threads: 1 | 2;
+  private readonly layout: Layout;
+  private readonly candidates: readonly Candidate[];
+  private readonly share: number;
+  private readonly warm = new Set<string>();
+  private backends: Backends | undefined;
+  private readonly entrants: Entrant[] = [];
+
+  /** `share`: part of the full amount of work that each run does. */
+  constructor(threads: 1 | 2, candidates: readonly Candidate[], share: number) {
+    this.threads = threads;
+    this.layout = layoutFor(threads);
+    this.candidates = candidates.filter(({ maxThreads }) => maxThreads >= threads);
+    this.share = share;
+  }
+
+  /** All candidates in turn, a different one first in each round, so that nobody always follows the same neighbour. */
+  async measure({ case: work, round }: Unit): Promise<Outcome> {
+    if (this.backends === undefined) await this.start();
+    const able = this.entrants.filter(({ candidate }) => unable(candidate, work) === undefined);
+    if (!this.warm.has(work.name)) {
+      for (const entrant of able) await this.attempt(entrant, work, WARM_UP);
+      this.warm.add(work.name);
+    }
+    const samples: Sample[] = [];
+    const failures: Failure[] = [];
+    for (const entrant of rotate(able, round)) {
+      const label = { case: work.name, candidate: entrant.candidate.name, round };
+      const found = await this.attempt(entrant, work, this.share);
+      if (typeof found === 'string') failures.push({ ...label, why: found });
+      else samples.push({ ...label, ...found });
+    }
+    return { samples, failures };
+  }
+
+  async stop(): Promise<void> {
+    for (const { daemon } of this.entrants) await daemon?.stop();
+    await this.backends?.stop();
+  }
+
+  private async start(): Promise<void> {
+    this.backends = await Backends.start(this.layout.load);
+    for (const [index, candidate] of this.candidates.entries()) {
+      const site = await this.backends.site(index, this.layout.balancer);
+      this.entrants.push(await this.enter(candidate, site));
+    }
+  }
+
+  private async enter(candidate: Candidate, site: Site): Promise<Entrant> {
+    const daemon = await candidate.start(site, this.threads);
+    try {
+      await untilAccepting(daemon, site.listen.redis.host, site.listen.redis.port);
+      return { candidate, site, daemon };
+    } catch (error) {
+      return { candidate, site, daemon, failure: (error as Error).message };
+    }
+  }
+
+  /** What was measured, or why not. */
+  private async attempt(
+    { site, daemon, failure }: Entrant,
+    work: Case,
+    share: number,
+  ): Promise<string | (Work & { readonly cpu: number })> {
+    if (daemon === undefined || failure !== undefined) return failure ?? 'did not start';
+    const task = { at: site.listen[work.service], cores: this.layout.load, share };
+    try {
+      const before = cpuSeconds(daemon.pid);
+      const overhead = await work.overhead?.(task);
+      const between = cpuSeconds(daemon.pid);
+      const found = await work.run(task);
+      const cpu = cpuSeconds(daemon.pid) - between;
+      if (overhead === undefined) return { ...found, cpu };
+      return { ...found, operations: found.operations - overhead.operations, cpu: cpu - (between - before) };
+    } catch (error) {
+      return daemon.failure ?? (error as Error).message;
+    }
+  }
+}
+
+function rotate<T>(list: readonly T[], by: number): T[] {
+  const first = by % list.length;
+  return [...list.slice(first), ...list.slice(0, first)];
+}
