@@ -3,7 +3,9 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, loadavg, release } from 'node:os';
 import type { Candidate } from './candidates.js';
 import type { Case } from './cases.js';
+import { drawChart } from './chart.js';
 import { layoutFor } from './layout.js';
+import { updateTables } from './markdown.js';
 import { Arena, type Outcome } from './measure.js';
 import { type Options, parseOptions, USAGE } from './options.js';
 import { endAll } from './processes.js';
@@ -28,6 +30,10 @@ async function main(options: Options): Promise<number> {
   const report = options.from === undefined ? await begin(options) : await load(options.from);
   const left = options.from === undefined ? await measure(report, options) : 0;
   printReport(report);
+  if (options.chart !== undefined) await writeFile(options.chart, drawChart(report));
+  for (const file of options.markdown) {
+    await writeFile(file, updateTables(file, await readFile(file, 'utf8'), report));
+  }
   if (left > 0) console.log(`\n${left} measurements are left to do: the same command with --append goes on`);
   return left > 0 ? UNFINISHED : 0;
 }

@@ -19,6 +19,8 @@ ${GROUPS.map(group => `                       ${group}: ${namesOf(CASES.filter(e
   --append             go on where the FILE of --json ends: measure only what it lacks
   --seconds N          stop before N seconds are over, between two cases; exit code 3 when something is left to do
   --from FILE          measure nothing, take the samples from FILE
+  --chart FILE         draw the report as SVG
+  --markdown FILE      make the tables between the marks <!-- bench:… --> in FILE anew; may be repeated
   --help
 `;
 
@@ -31,6 +33,8 @@ export interface Options {
   readonly append: boolean;
   readonly seconds: number;
   readonly from: string | undefined;
+  readonly chart: string | undefined;
+  readonly markdown: readonly string[];
   readonly help: boolean;
 }
 
@@ -48,6 +52,8 @@ export function parseOptions(args: readonly string[]): Options {
       append: { type: 'boolean', default: false },
       seconds: { type: 'string' },
       from: { type: 'string' },
+      chart: { type: 'string' },
+      markdown: { type: 'string', multiple: true, default: [] },
       help: { type: 'boolean', default: false },
     },
   });
@@ -62,6 +68,8 @@ export function parseOptions(args: readonly string[]): Options {
     append: values.append,
     seconds: count('--seconds', values.seconds) ?? Number.POSITIVE_INFINITY,
     from: values.from,
+    chart: values.chart,
+    markdown: values.markdown,
     help: values.help,
   };
 }

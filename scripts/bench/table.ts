@@ -76,11 +76,11 @@ export function rate(value: number): string {
   return value >= 100 ? Math.round(value).toLocaleString('en') : value.toFixed(2);
 }
 
-function ratio(value: number | undefined): string {
+export function ratio(value: number | undefined): string {
   return value?.toFixed(2) ?? '';
 }
 
-function milliseconds(value: number | undefined): string {
+export function milliseconds(value: number | undefined): string {
   if (value === undefined) return '';
   return value >= 10 ? value.toFixed(1) : value.toFixed(value >= 1 ? 2 : 3);
 }

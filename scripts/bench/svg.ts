@@ -1,0 +1,28 @@
+/** The few elements of SVG that the charts need, as text. */
+
+/** Numbers are rounded to tenths of a pixel. */
+export type Attributes = Readonly<Record<string, string | number | undefined>>;
+
+export function element(name: string, attributes: Attributes, content?: string): string {
+  const written = Object.entries(attributes)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => ` ${key}="${typeof value === 'number' ? round(value) : escaped(value!)}"`)
+    .join('');
+  return content === undefined ? `<${name}${written}/>` : `<${name}${written}>${content}</${name}>`;
+}
+
+export function text(x: number, y: number, content: string, attributes: Attributes = {}): string {
+  return element('text', { x, y, ...attributes }, escaped(content));
+}
+
+export function line(x1: number, y1: number, x2: number, y2: number, className: string): string {
+  return element('line', { x1, y1, x2, y2, class: className });
+}
+
+export function escaped(content: string): string {
+  return content.replace(/[&<>"]/g, char => `&#${char.charCodeAt(0)};`);
+}
+
+function round(value: number): string {
+  return String(Math.round(value * 10) / 10);
+}
