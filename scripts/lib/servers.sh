@@ -1,7 +1,7 @@
 # Sourced by test: the real servers that the integration tests put behind lb4.
 
 # command:Debian package
-SERVERS='redis-server:redis-server redis-cli:redis-tools redis-benchmark:redis-tools initdb:postgresql
+SERVERS='chromium:chromium redis-server:redis-server redis-cli:redis-tools redis-benchmark:redis-tools initdb:postgresql
   pgbench:postgresql-contrib dnsmasq:dnsmasq-base dig:dnsutils haproxy:haproxy nginx:nginx'
 
 # PostgreSQL keeps its server programs out of PATH.

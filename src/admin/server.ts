@@ -12,6 +12,7 @@ import type { AdminContext, App } from './app.js';
 import type { Guard } from './guard.js';
 import { problemOf } from './problems.js';
 import { backendRoutes } from './routes/backends.js';
+import { dashboardRoutes } from './routes/dashboard.js';
 import { eventRoutes } from './routes/events.js';
 import { probeRoutes } from './routes/probes.js';
 import { reloadRoutes } from './routes/reload.js';
@@ -45,7 +46,8 @@ export async function buildServer(context: AdminContext, guard: Guard): Promise<
     openapi: { openapi: '3.1.0', info: { title: 'lb4 admin interface', version: VERSION } },
     transform: jsonSchemaTransform,
   });
-  for (const add of [probeRoutes, statusRoutes, eventRoutes, backendRoutes, reloadRoutes]) add(app, context);
+  const routes = [probeRoutes, statusRoutes, eventRoutes, backendRoutes, reloadRoutes, dashboardRoutes];
+  for (const add of routes) add(app, context);
   app.get('/openapi.json', { schema: { summary: 'This document', hide: true } }, () => app.swagger());
   await app.ready();
   return app;
