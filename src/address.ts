@@ -15,6 +15,9 @@ export type Target =
 /** A listen address. `any` is a bare port: every address, `[::]` dual stack or else 0.0.0.0. */
 export type Bind = Endpoint | { readonly kind: 'any'; readonly port: number };
 
+/** What a service may listen on: an address, or a socket that whoever starts this process has opened and named. */
+export type Listen = Bind | { readonly kind: 'fd'; readonly name: string };
+
 /**
  * An IP address and port as numbers, so that hashing, table look-ups and CIDR checks never touch text.
  * IPv4 sits in `a3` with `family` 4 (IPv4-mapped IPv6 is folded into it); IPv6 fills a0..a3, most significant first.
@@ -144,8 +147,8 @@ export function isLoopback(host: string): boolean {
   return isIp(host) && ipaddr.process(host).range() === 'loopback';
 }
 
-/** `10.0.0.1:80`, `[::1]:80`, `unix:/path`, `*:80`, `name:80` or `srv:name`: the form every parser here reads back. */
-export function formatAddress(at: Target | Bind): string {
+/** `10.0.0.1:80`, `[::1]:80`, `unix:/path`, `*:80`, `name:80`, `srv:name` or `fd:name`: the form every parser here reads back. */
+export function formatAddress(at: Target | Listen): string {
   switch (at.kind) {
     case 'ip':
     case 'name':
@@ -156,6 +159,8 @@ export function formatAddress(at: Target | Bind): string {
       return `unix:${at.path}`;
     case 'srv':
       return `srv:${at.name}`;
+    case 'fd':
+      return `fd:${at.name}`;
   }
 }
 
@@ -229,6 +234,14 @@ export function parseBind(text: string): Bind {
   if (!isIp(literal))
     throw bad('a literal IP address to listen on ("10.0.0.1:80", "[::1]:80" or ":80")', text);
   return { kind: 'ip', host: literal, port: parsePort(port, text) };
+}
+
+/** A listen address as `parseBind` reads it, or `fd:NAME`. Throws Lb4Error LB4_ADDRESS. */
+export function parseListen(text: string): Listen {
+  if (!text.startsWith('fd:')) return parseBind(text);
+  const name = text.slice(3);
+  if (!/^[A-Za-z0-9_.@-]{1,255}$/.test(name)) throw bad('"fd:NAME" with the name of a passed socket', text);
+  return { kind: 'fd', name };
 }
 
 /** A list of networks compiled for `matches`, which allocates nothing. */

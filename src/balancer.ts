@@ -7,6 +7,7 @@ import { type BalancerEvent, EventHub, type EventListener } from './control/even
 import { Journal } from './control/journal.js';
 import { descriptorBudget, ServiceSet } from './control/services.js';
 import { type BackendSnapshot, type Snapshot, snapshotBackend, snapshotService } from './control/snapshot.js';
+import { PassedSockets } from './control/sockets.js';
 import type { Resolver } from './discovery/resolver.js';
 import { errorLines, Lb4Error } from './errors.js';
 import type { Listening } from './flow/listeners.js';
@@ -14,6 +15,7 @@ import type { PlaneSink } from './flow/sink.js';
 import { type Logger, silentLogger } from './log.js';
 import { monotonic } from './monotonic.js';
 import type { AdminState } from './pool/backend.js';
+import type { PassedSocket } from './pool/plan.js';
 import { PROCESS_SLOT, SharedTable } from './pool/table.js';
 import type { Plane } from './threads/plane.js';
 import { startPlane, threadCount } from './threads/start.js';
@@ -25,6 +27,8 @@ export interface BalancerOptions {
   readonly logger?: Logger;
   /** For tests and for name services of one's own. */
   readonly resolver?: Resolver;
+  /** Sockets that were open before this process was started: socket activation. */
+  readonly sockets?: readonly PassedSocket[];
 }
 
 /** What `apply` did. */
@@ -73,7 +77,7 @@ export class Balancer {
   private phase: 'new' | 'running' | 'draining' | 'closed' = 'new';
   private readonly startedAt = monotonic();
 
-  constructor(config: Config, { logger, resolver }: BalancerOptions) {
+  constructor(config: Config, { logger, resolver, sockets = [] }: BalancerOptions) {
     this.table = SharedTable.create(threadCount(config.runtime.threads));
     this.journal = new Journal(logger ?? silentLogger(), config.log.connections, () => monotonic());
     this.events = new EventHub(error =>
@@ -81,7 +85,8 @@ export class Balancer {
     );
     this.events.subscribe(event => this.journal.event(event));
     const { table, journal, events, turn } = this;
-    this.services = new ServiceSet({ config, table, journal, events, resolver, turn });
+    const passed = new PassedSockets(sockets);
+    this.services = new ServiceSet({ config, table, journal, events, resolver, sockets: passed, turn });
   }
 
   /**

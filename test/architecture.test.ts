@@ -56,7 +56,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'log',
   ],
   // What systemd and its like want of a daemon.
-  'service-manager': ['errors', 'address', 'engines/epoll'],
+  'service-manager': ['errors', 'address', 'pool', 'engines/epoll'],
   balancer: [
     ...['errors', 'version', 'monotonic', 'turn', 'log', 'config', 'strategies', 'pool', 'discovery'],
     ...['flow', 'threads', 'control'],

@@ -6,6 +6,7 @@ import { processOverrides } from '../config/overrides.js';
 import { printConfig } from '../config/print.js';
 import { formatIssue, Lb4Error } from '../errors.js';
 import { createLogger } from '../log.js';
+import { passedSockets } from '../service-manager/activation.js';
 import { Notifier } from '../service-manager/notifier.js';
 import { becomeUser, parseIdentity } from '../service-manager/privileges.js';
 import { systemFacts } from './check.js';
@@ -23,7 +24,7 @@ export async function run(flags: RunFlags): Promise<number> {
   }
   const logger = createLogger(config.log);
   for (const warning of warnings) logger.warn(warning);
-  const balancer = createBalancer(config, { logger });
+  const balancer = createBalancer(config, { logger, sockets: passedSockets(process.env) });
   const manager = await Notifier.open(process.env, {
     alive: () => balancer.settle(),
     onTrouble: reason => logger.warn({ reason }, 'service manager'),

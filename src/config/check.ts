@@ -1,4 +1,4 @@
-import { type Bind, formatAddress, isLoopback, Peer } from '../address.js';
+import { formatAddress, isLoopback, type Listen, Peer } from '../address.js';
 import { type Fault, valueAt } from './prepare.js';
 import type { BackendConfig, Config, ServiceConfig } from './schema.js';
 import { quote } from './text.js';
@@ -124,7 +124,7 @@ function checkListeners(services: readonly ServiceConfig[], faults: CrossFault[]
       const path = ['services', service.name, 'listen', i];
       const key = `${service.protocol} ${listenerKey(bind)}`;
       const first = seen.get(key);
-      if (bind.kind !== 'unix' && bind.port === 0) continue;
+      if ((bind.kind === 'ip' || bind.kind === 'any') && bind.port === 0) continue;
       if (first === undefined) seen.set(key, path);
       else {
         const other = first[1] === service.name ? 'this service' : `service ${quote(String(first[1]))}`;
@@ -141,8 +141,8 @@ function checkListeners(services: readonly ServiceConfig[], faults: CrossFault[]
   }
 }
 
-function listenerKey(bind: Bind): string {
-  if (bind.kind === 'unix') return formatAddress(bind);
+function listenerKey(bind: Listen): string {
+  if (bind.kind === 'unix' || bind.kind === 'fd') return formatAddress(bind);
   if (bind.kind === 'any' || bind.host === '0.0.0.0') return `*:${bind.port}`;
   const text = new Peer().setText(bind.host, bind.port).toString();
   return text.startsWith('[::]:') ? `*:${bind.port}` : text;

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Bind, formatAddress } from '../address.js';
+import { formatAddress, type Listen } from '../address.js';
 import type { BackendConfig, Config, ServiceConfig } from './schema.js';
 
 /** What is different about a service that both configurations have. */
@@ -67,7 +67,7 @@ function diffService(before: ServiceConfig, after: ServiceConfig): ServiceDiff |
   return { service: after.name, listeners, backends, settings };
 }
 
-function diffBinds(before: readonly Bind[], after: readonly Bind[]): ServiceDiff['listeners'] {
+function diffBinds(before: readonly Listen[], after: readonly Listen[]): ServiceDiff['listeners'] {
   const old = before.map(formatAddress);
   const next = after.map(formatAddress);
   return { added: next.filter(a => !old.includes(a)), removed: old.filter(a => !next.includes(a)) };

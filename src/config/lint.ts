@@ -1,4 +1,4 @@
-import { type Bind, isLoopback, Peer, type Target } from '../address.js';
+import { isLoopback, type Listen, Peer, type Target } from '../address.js';
 import { formatDuration } from '../duration.js';
 import type { ConfigIssue } from '../errors.js';
 import type { PlaceOf } from './parse.js';
@@ -109,7 +109,8 @@ function loops(service: ServiceConfig, interfaces: readonly string[], warn: Warn
   }
 }
 
-function same(bind: Bind, target: Target, own: ReadonlySet<string>): boolean {
+function same(bind: Listen, target: Target, own: ReadonlySet<string>): boolean {
+  if (bind.kind === 'fd') return false;
   if (bind.kind === 'unix' || target.kind === 'unix') {
     return bind.kind === 'unix' && target.kind === 'unix' && bind.path === target.path;
   }

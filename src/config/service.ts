@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type Bind, isIp, parseBind } from '../address.js';
+import { isIp, type Listen, parseListen } from '../address.js';
 import { backendField } from './backend.js';
 import {
   bytes,
@@ -22,25 +22,27 @@ export const MAX_INT32 = 2_147_483_647;
 /** Idle timeout of a UDP service that sets none: a flow has no end of its own. */
 export const UDP_IDLE_MS = 60_000;
 
-const bindForms = 'a listen address "[HOST:]PORT" or "unix:/path"';
-const bind = parsed<Bind, string>({ type: 'string', examples: ['0.0.0.0:5432', ':53', '[::1]:80'] }, value =>
-  parseBind(textOf(value, bindForms)),
+const listenForms = 'a listen address "[HOST:]PORT" or "unix:/path"';
+const place = parsed<Listen, string>(
+  { type: 'string', examples: ['0.0.0.0:5432', ':53', '[::1]:80'] },
+  value => parseListen(textOf(value, listenForms)),
 );
 
-const binds = z.array(bind);
+const places = z.array(place);
 
 const listen = z
   .unknown()
-  .transform((value, context): Bind[] => {
-    const result = binds.safeParse(Array.isArray(value) ? value : [value]);
+  .transform((value, context): Listen[] => {
+    const result = places.safeParse(Array.isArray(value) ? value : [value]);
     if (result.success) return result.data;
     forward(context, result.error, !Array.isArray(value));
     return z.NEVER;
   })
   .meta({
-    description: 'Where clients connect: one address or a list. A bare port listens on every address.',
+    description:
+      'Where clients connect: one address or a list. A bare port listens on every address; "fd:NAME" is a socket passed by systemd.',
     anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, minItems: 1 }],
-  }) as z.ZodType<Bind[], unknown> as z.ZodType<Bind[], string | string[]>;
+  }) as z.ZodType<Listen[], unknown> as z.ZodType<Listen[], string | string[]>;
 
 const udp = z.strictObject({
   max_flows: number(1, 16_777_216, 'Most flows at a time; bounds memory under spoofed floods.').prefault(

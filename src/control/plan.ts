@@ -1,12 +1,14 @@
 import type { ServiceConfig } from '../config/schema.js';
 import type { Backend } from '../pool/backend.js';
 import type { BackendPlan, ServicePlan } from '../pool/plan.js';
+import type { PassedSockets } from './sockets.js';
 
 /** A service as the data plane gets it. */
 export function servicePlan(
   slot: number,
   config: ServiceConfig,
   backends: readonly Backend[],
+  sockets: PassedSockets,
   clients?: SharedArrayBuffer,
 ): ServicePlan {
   const { kind, ...options } = config.strategy;
@@ -15,7 +17,7 @@ export function servicePlan(
     slot,
     name: config.name,
     protocol: config.protocol,
-    listen: config.listen,
+    listen: config.listen.map(listen => sockets.plan(listen, config.protocol)),
     strategy: { kind, options },
     backends: backends.map(backendPlan),
     limits: {

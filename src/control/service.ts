@@ -17,6 +17,7 @@ import type { EventHub } from './events.js';
 import { servicePlan } from './plan.js';
 import { Roster } from './roster.js';
 import { type RuntimeChange, RuntimeChanges } from './runtime.js';
+import type { PassedSockets } from './sockets.js';
 
 const BY_OPERATOR = 'by operator';
 const BY_NAME = 'its name no longer resolves to it';
@@ -26,6 +27,7 @@ export interface ServiceDeps {
   readonly slots: SlotAllocator;
   readonly events: EventHub;
   readonly resolver: Resolver | undefined;
+  readonly sockets: PassedSockets;
   /** Data-plane threads. */
   threads(): number;
   /** The list of backends is another one: the data plane needs a new plan. */
@@ -109,7 +111,7 @@ export class ServiceControl {
     const limited = config.max_connections_per_client > 0 || config.connection_rate_per_client > 0;
     const threads = this.deps.threads();
     if (limited && threads > 1) this.clients ??= SharedClients.create(threads);
-    return servicePlan(this.slot, config, this.list, this.clients);
+    return servicePlan(this.slot, config, this.list, this.deps.sockets, this.clients);
   }
 
   /** Find the backends. Resolves when each name was looked up once, or after 3 s; never rejects. */

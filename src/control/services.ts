@@ -13,6 +13,7 @@ import { Drains, drainPace } from './drains.js';
 import type { EventHub } from './events.js';
 import type { Journal } from './journal.js';
 import { ServiceControl, type ServiceDeps } from './service.js';
+import type { PassedSockets } from './sockets.js';
 
 export interface ServiceSetInit {
   readonly config: Config;
@@ -20,6 +21,7 @@ export interface ServiceSetInit {
   readonly journal: Journal;
   readonly events: EventHub;
   readonly resolver: Resolver | undefined;
+  readonly sockets: PassedSockets;
   /** Changes of the plan are made one after the other. */
   readonly turn: Turn;
 }
@@ -42,7 +44,7 @@ export class ServiceSet {
   private replanned = false;
   private frozen = false;
 
-  constructor({ config, table, journal, events, resolver, turn }: ServiceSetInit) {
+  constructor({ config, table, journal, events, resolver, sockets, turn }: ServiceSetInit) {
     this.config = config;
     this.table = table;
     this.journal = journal;
@@ -53,6 +55,7 @@ export class ServiceSet {
       slots: this.slots,
       events,
       resolver,
+      sockets,
       threads: () => this.plane!.threads,
       onBackends: () => this.replan(),
       onRemoved: backend =>
@@ -79,6 +82,8 @@ export class ServiceSet {
   async start(plane: Plane): Promise<void> {
     this.plane = plane;
     await this.change(this.config);
+    for (const socket of this.deps.sockets.unused)
+      this.journal.log.warn({ socket }, 'a passed socket is not used by any service');
   }
 
   /**

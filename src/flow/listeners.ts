@@ -61,20 +61,17 @@ export class ListenerSet {
       for (const service of plan.services) {
         for (const [i, key] of listenKeys(service).entries()) {
           if (this.open.has(key) || opened.has(key)) continue;
-          const bind = service.listen[i]!;
+          const { bind, fd } = service.listen[i]!;
           const known = inherited.find(one => one.key === key);
           const at = known !== undefined && bind.kind !== 'unix' ? { ...bind, port: known.port } : bind;
+          const inherits = known?.fd ?? (fd === -1 ? undefined : fd);
           if (service.protocol === 'tcp') {
-            const listener = await this.engine.listen(
-              at,
-              service.socket,
-              observers.stream(service.slot),
-              known?.fd,
-            );
+            const observer = observers.stream(service.slot);
+            const listener = await this.engine.listen(at, service.socket, observer, inherits);
             listener.pause();
             opened.set(key, { key, protocol: 'tcp', listener });
           } else {
-            const listener = await this.engine.listenUdp(at, observers.datagram(service.slot), known?.fd);
+            const listener = await this.engine.listenUdp(at, observers.datagram(service.slot), inherits);
             opened.set(key, { key, protocol: 'udp', listener });
           }
         }
@@ -139,7 +136,7 @@ export async function closeAll(list: Iterable<Open>): Promise<void> {
 
 /** A key for each address of the service. Port 0 is a new port for each service; any other is one listener whoever serves it. */
 function listenKeys({ name, protocol, listen }: ServicePlan): string[] {
-  return listen.map(bind => {
+  return listen.map(({ bind }) => {
     const address = formatAddress(bind);
     return `${address.endsWith(':0') ? `${name} ` : ''}${protocol} ${address}`;
   });

@@ -14,7 +14,7 @@ export interface ServicePlan {
   readonly slot: number;
   readonly name: string;
   readonly protocol: 'tcp' | 'udp';
-  readonly listen: readonly Bind[];
+  readonly listen: readonly ListenPlan[];
   /** `kind` is a built-in strategy or the absolute path of a user's module. */
   readonly strategy: { readonly kind: string; readonly options: Readonly<Record<string, unknown>> };
   readonly backends: readonly BackendPlan[];
@@ -30,6 +30,21 @@ export interface ServicePlan {
   readonly proxyProtocol: ProxyProtocolPlan;
   readonly socket: SocketPlan;
   readonly udp: { readonly maxFlows: number; readonly responses: number; readonly requests: number };
+}
+
+export interface ListenPlan {
+  readonly bind: Bind;
+  /** A descriptor that listens there already, opened by whoever started this process; -1 = it is to be opened. */
+  readonly fd: number;
+}
+
+/** A socket that listened before this process was started. */
+export interface PassedSocket {
+  readonly fd: number;
+  /** As whoever opened it calls it. */
+  readonly name: string;
+  readonly protocol: 'tcp' | 'udp';
+  readonly address: Endpoint;
 }
 
 export interface BackendPlan {

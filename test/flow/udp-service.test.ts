@@ -3,6 +3,7 @@ import { Peer } from '../../src/address.js';
 import { parseConfigObject } from '../../src/config/parse.js';
 import type { ConfigInput } from '../../src/config/schema.js';
 import { servicePlan } from '../../src/control/plan.js';
+import { PassedSockets } from '../../src/control/sockets.js';
 import { DataPlane } from '../../src/flow/plane.js';
 import type { PlaneSink } from '../../src/flow/sink.js';
 import { Backend } from '../../src/pool/backend.js';
@@ -49,7 +50,10 @@ async function service(settings: Settings = {}, count = 2, maxConnections = 0) {
     const { services } = parseConfigObject({
       services: { dns: { listen: '127.0.0.1:53', protocol: 'udp', backends: ['10.0.0.1:53'], ...next } },
     });
-    const plan = { services: [servicePlan(slot, services.dns!, list)], maxConnections };
+    const plan = {
+      services: [servicePlan(slot, services.dns!, list, new PassedSockets([]))],
+      maxConnections,
+    };
     await plane.commit(await plane.prepare(plan), plan);
   };
   await serve(settings);

@@ -11,10 +11,13 @@ import {
   E,
   errno,
   F_DUPFD_CLOEXEC,
+  F_GETFL,
+  F_SETFL,
   fcntl,
   getsockname,
   IPPROTO_IPV6,
   IPV6_V6ONLY,
+  O_NONBLOCK,
   SO_REUSEADDR,
   SO_REUSEPORT,
   SOCK_CLOEXEC,
@@ -75,6 +78,8 @@ function inherit(loop: Loop, bind: Bind, from: number): Bound {
   const { slab } = loop;
   const fd = check(fcntl(from, F_DUPFD_CLOEXEC, 3));
   loop.opened(fd);
+  // Service managers pass sockets that block.
+  check(fcntl(fd, F_SETFL, check(fcntl(fd, F_GETFL, 0)) | O_NONBLOCK));
   if (bind.kind === 'unix') return { fd, address: bind, family: AF_UNIX };
   slab.resetLength();
   check(getsockname(fd, slab.sockaddr, slab.length));

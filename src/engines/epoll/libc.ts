@@ -181,6 +181,9 @@ export const EPOLLET = 0x80000000 | 0;
 
 export const SPLICE_F_MOVE = 1;
 export const SPLICE_F_NONBLOCK = 2;
+export const F_GETFL = 3;
+export const F_SETFL = 4;
+export const O_NONBLOCK = 0o4000;
 export const F_SETPIPE_SZ = 1031;
 export const F_DUPFD_CLOEXEC = 1030;
 /** Bytes sent and not acknowledged. */

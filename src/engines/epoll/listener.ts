@@ -34,17 +34,20 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
   private readonly loop: Loop;
   readonly fd: number;
   private readonly unix: boolean;
+  /** A path that another has bound is that other's to remove. */
+  private readonly owned: boolean;
   private paused = false;
   private polling = false;
   private closed = false;
 
-  private constructor(loop: Loop, bound: Bound, observer: ListenObserver) {
+  private constructor(loop: Loop, bound: Bound, observer: ListenObserver, owned: boolean) {
     super();
     this.loop = loop;
     this.fd = bound.fd;
     this.address = bound.address;
     this.unix = bound.address.kind === 'unix';
     this.observer = observer;
+    this.owned = owned;
     this.poll(true);
   }
 
@@ -63,7 +66,7 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
       loop.close(bound.fd);
       throw new Lb4Error('LB4_LISTEN', `cannot listen on ${formatAddress(bind)}: ${reason}`);
     }
-    return new EpollListener(loop, bound, observer);
+    return new EpollListener(loop, bound, observer, options.inherited === undefined);
   }
 
   pause(): void {
@@ -82,7 +85,7 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
     this.loop.timers.cancel(this);
     this.poll(false);
     this.loop.close(this.fd);
-    if (this.address.kind === 'unix') {
+    if (this.address.kind === 'unix' && this.owned) {
       try {
         unlinkSync(this.address.path);
       } catch {

@@ -61,8 +61,8 @@ export class NetEngine implements Engine {
 
   readonly now = (): number => monotonic();
 
-  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver): Promise<Listener> {
-    return NetListener.open(bind, socket, observer, this.maxParked);
+  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, inherited?: number): Promise<Listener> {
+    return NetListener.open(bind, socket, observer, this.maxParked, inherited);
   }
 
   dial(endpoint: Endpoint, socket: SocketPlan, observer: DialObserver): Dial {
@@ -73,8 +73,8 @@ export class NetEngine implements Engine {
     return new NetRelay(client as NetConn, upstream as NetConn, observer, track, this.now, this.resets);
   }
 
-  listenUdp(bind: Bind, observer: DatagramObserver): Promise<DatagramListener> {
-    return NetDatagramListener.open(bind, observer);
+  listenUdp(bind: Bind, observer: DatagramObserver, inherited?: number): Promise<DatagramListener> {
+    return NetDatagramListener.open(bind, observer, inherited);
   }
 
   dialUdp(endpoint: Endpoint, socket: SocketPlan, observer: UpstreamObserver): DatagramUpstream {

@@ -39,6 +39,7 @@ export class NetListener implements Listener {
     options: SocketPlan,
     observer: ListenObserver,
     maxParked: number,
+    inherited?: number,
   ): Promise<NetListener> {
     const server = createServer({
       allowHalfOpen: true,
@@ -48,7 +49,10 @@ export class NetListener implements Listener {
       keepAliveInitialDelay: options.keepalive,
     });
     try {
-      const address = await bindServer(server, bind, options.backlog);
+      const address =
+        inherited === undefined
+          ? await bindServer(server, bind, options.backlog)
+          : await inherit(server, bind, inherited);
       return new NetListener(server, address, observer, maxParked);
     } catch (error) {
       throw new Lb4Error(
@@ -110,6 +114,14 @@ export class NetListener implements Listener {
 }
 
 function ignore(): void {}
+
+/** Node takes the descriptor over: it is closed with the listener, and with it the way back to that socket. */
+async function inherit(server: Server, bind: Bind, fd: number): Promise<Endpoint> {
+  await listen(server, { fd });
+  const address = server.address();
+  if (address === null || typeof address === 'string') return bind as Endpoint;
+  return { kind: 'ip', host: address.address, port: address.port };
+}
 
 async function bindServer(server: Server, bind: Bind, backlog: number): Promise<Endpoint> {
   switch (bind.kind) {

@@ -1,4 +1,4 @@
-import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import { type BindOptions, createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { networkInterfaces } from 'node:os';
 import { type Bind, type Endpoint, formatAddress, Peer } from '../../address.js';
 import { Lb4Error } from '../../errors.js';
@@ -42,11 +42,18 @@ export class NetDatagramListener implements DatagramListener {
   }
 
   /** Rejects with Lb4Error LB4_LISTEN. */
-  static async open(bind: Bind, observer: DatagramObserver): Promise<NetDatagramListener> {
+  static async open(
+    bind: Bind,
+    observer: DatagramObserver,
+    inherited?: number,
+  ): Promise<NetDatagramListener> {
     const sockets: Socket[] = [];
     try {
       if (bind.kind === 'unix') throw new Lb4Error('LB4_ADDRESS', 'unix sockets are for TCP services');
-      const first = await bindWildcardOrOne(bind, sockets);
+      const first =
+        inherited === undefined
+          ? await bindWildcardOrOne(bind, sockets)
+          : await inherit(bind, inherited, sockets);
       return new NetDatagramListener(sockets, first, observer);
     } catch (error) {
       for (const socket of sockets) socket.close();
@@ -80,6 +87,13 @@ export class NetDatagramListener implements DatagramListener {
 }
 
 function ignore(): void {}
+
+/** The socket is as whoever opened it made it: on a wildcard its answers leave from the address that routing picks. */
+function inherit(bind: Bind, fd: number, sockets: Socket[]): Promise<Endpoint> {
+  const host = bind.kind === 'ip' ? bind.host : '::';
+  const socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
+  return bound(socket, sockets, { fd, exclusive: true }, host);
+}
 
 /** Bind `bind` and, for a wildcard, every address of this machine too; all opened sockets are pushed onto `sockets`. */
 async function bindWildcardOrOne(
@@ -137,12 +151,21 @@ function openSocket(
     reuseAddr: options.reuseAddr ?? false,
     lookup: (name, _options, done) => done(null, name, name.includes(':') ? 6 : 4),
   });
+  return bound(socket, sockets, { address: host, port, exclusive: true }, host);
+}
+
+function bound(
+  socket: Socket,
+  sockets: Socket[],
+  to: BindOptions,
+  host: string,
+): Promise<Endpoint & { kind: 'ip' }> {
   return new Promise((resolve, reject) => {
     socket.once('error', error => {
       socket.close();
       reject(error);
     });
-    socket.bind({ address: host, port, exclusive: true }, () => {
+    socket.bind(to, () => {
       socket.removeAllListeners('error');
       sockets.push(socket);
       resolve({ kind: 'ip', host, port: socket.address().port });
