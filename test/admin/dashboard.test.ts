@@ -42,6 +42,9 @@ t.test('shows services, a backend that goes down, and drains one by click', opti
   await until('down is shown', async () => (await state('db2').textContent()) === 'down');
   t.match(await page.getByRole('row', { name: 'db2' }).locator('.why').textContent(), /refused/, 'and why');
 
+  const events = page.getByRole('region', { name: 'Events' });
+  await until('the event', async () => /pg\/db2: down: .*refused/.test((await events.textContent()) ?? ''));
+
   await page.getByRole('button', { name: 'Drain: db1' }).click();
   await until('draining', () => lb.service('pg').backends[0]!.state === 'draining');
   await until('it is shown', async () => (await state('db1').textContent()) === 'draining');

@@ -48,26 +48,39 @@ async function refresh() {
   link.classList.toggle('lost', lost !== '');
 }
 
-/** What happened, in words; anything that is not known is shown as it came. */
+const WORDS = {
+  weight: 'weight',
+  backend_added: 'added',
+  backend_removed: 'removed',
+  lookup_failed: 'name look-up failed',
+  lookup_recovered: 'name look-up works again',
+  reloaded: 'configuration reloaded',
+  reload_refused: 'reload refused',
+  thread_lost: 'a data-plane thread died and is replaced',
+  draining: 'draining',
+};
+
+/** What happened, in words; an event that this page does not know goes by its own name. */
 function words({ type, data }) {
-  const { service, backend, from, to, reason, ...rest } = data;
-  const where = [service, backend].filter(part => part !== undefined).join('/');
-  const what = to === undefined ? type : `${from} → ${to}`;
-  const more =
-    reason ??
-    Object.entries(rest)
-      .filter(([key]) => key !== 'at' && key !== 'time')
-      .map(([key, value]) => `${key} ${JSON.stringify(value)}`)
-      .join(', ');
-  return [where, what, more].filter(part => part !== undefined && part !== '').join(': ');
+  const { service, backend, name, from, to, reason, on, changes, errors } = data;
+  const where = [service, backend ?? name].filter(part => part !== undefined).join('/');
+  let what = WORDS[type] ?? type;
+  if (type === 'state') what = to;
+  else if (type === 'panic')
+    what = on ? 'too few healthy backends: health is ignored' : 'health counts again';
+  else if (to !== undefined) what += ` ${from} → ${to}`;
+  const details = [reason, ...(changes ?? []), ...(errors ?? [])].filter(
+    part => part !== undefined && part !== '',
+  );
+  return [where, what, details.join('; ')].filter(part => part !== '').join(': ');
 }
 
 function showEvent(event) {
   const item = document.createElement('li');
   const time = document.createElement('time');
-  const now = new Date();
-  time.dateTime = now.toISOString();
-  time.textContent = now.toTimeString().slice(0, 8);
+  const at = new Date(event.data.at);
+  time.dateTime = at.toISOString();
+  time.textContent = at.toTimeString().slice(0, 8);
   item.append(time, ` ${words(event)}`);
   $('log').hidden = false;
   $('events').prepend(item);
