@@ -1,6 +1,7 @@
 import { type BuiltIn, noOptions, parseOptions } from './builtin.js';
 import { LeastScan } from './least-scan.js';
 import { Live } from './live.js';
+import { LocalMemory, type StrategyMemory } from './memory.js';
 import type { Accept, Candidate, Flow, Strategy } from './strategy.js';
 import { weightsOf } from './weights.js';
 
@@ -9,7 +10,12 @@ import { weightsOf } from './weights.js';
  * counters themselves are read.
  */
 class LeastConnections implements Strategy {
-  private readonly scan = new LeastScan(new Live(), 0);
+  readonly exclusive = true;
+  private readonly scan: LeastScan;
+
+  constructor(memory: StrategyMemory) {
+    this.scan = new LeastScan(new Live(), 0, memory);
+  }
 
   rebuild(candidates: readonly Candidate[]): void {
     this.scan.rebuild(
@@ -29,6 +35,6 @@ export const leastConnections: BuiltIn<typeof noOptions> = {
   options: noOptions,
   factory: context => {
     parseOptions(noOptions, context);
-    return new LeastConnections();
+    return new LeastConnections(context.memory ?? new LocalMemory());
   },
 };

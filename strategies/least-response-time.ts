@@ -1,6 +1,7 @@
 import { type BuiltIn, noOptions, parseOptions } from './builtin.js';
 import { LeastScan } from './least-scan.js';
 import { Live } from './live.js';
+import { columnLength, LocalMemory, type MemoryColumns, OWN, type StrategyMemory } from './memory.js';
 import type { Accept, Candidate, Flow, Strategy } from './strategy.js';
 import { weightsOf } from './weights.js';
 
@@ -19,12 +20,13 @@ const SWEEP = 16;
  * counted in picks): one slow minute does not shut a backend out for ever.
  */
 class LeastResponseTime implements Strategy {
+  readonly exclusive = true;
   private readonly live = new Live(true);
-  private readonly scan = new LeastScan(this.live, 1);
+  private readonly scan: LeastScan;
+  private readonly memory: StrategyMemory;
+  private columns: MemoryColumns;
+  private slots = new Int32Array(0);
   private inverse: Float64Array = new Float64Array(0);
-  /** The number of the pick that each candidate got last. */
-  private pickedAt: Float64Array = new Float64Array(0);
-  private picks = 0;
   /** 1 / the picks after which a candidate that was left out counts as twice as fast. */
   private rate = 0;
   /** Where the sweep goes on, and the smallest known response time that it has met. */
@@ -33,10 +35,21 @@ class LeastResponseTime implements Strategy {
   /** The smallest known response time of the last sweep, in ms; 1 while none is known, when it cancels out. */
   private fastest = 1;
 
+  constructor(memory: StrategyMemory) {
+    this.memory = memory;
+    this.columns = memory.columns(0);
+    this.scan = new LeastScan(this.live, 1, memory);
+  }
+
   rebuild(candidates: readonly Candidate[]): void {
-    const picked = new Map(this.scan.candidates.map((candidate, i) => [candidate, this.pickedAt[i]!]));
+    const known = new Set(this.scan.candidates);
+    this.slots = Int32Array.from(candidates, ({ slot }) => slot);
+    this.columns = this.memory.columns(columnLength(candidates));
     this.inverse = weightsOf(candidates).map(weight => 1 / weight);
-    this.pickedAt = Float64Array.from(candidates, candidate => picked.get(candidate) ?? this.picks);
+    // Nobody has been left out while it was not there.
+    for (const candidate of candidates) {
+      if (!known.has(candidate)) this.columns.pickedAt[candidate.slot] = this.picks;
+    }
     this.scan.rebuild(candidates, this.inverse.slice());
     this.live.refresh();
     this.rate = 1 / (ROUNDS_TO_HALVE * candidates.length);
@@ -51,8 +64,8 @@ class LeastResponseTime implements Strategy {
     this.sweep(Math.ceil(candidates.length / SWEEP));
     const index = this.scan.pick(accept);
     if (index < 0) return undefined;
-    this.picks += 1;
-    this.pickedAt[index] = this.picks;
+    this.memory.own[OWN.picks] = this.picks + 1;
+    this.columns.pickedAt[this.slots[index]!] = this.picks;
     this.price(index, this.live.latency[this.live.slots[index]!]!);
     return candidates[index];
   }
@@ -82,8 +95,13 @@ class LeastResponseTime implements Strategy {
   /** Set the factor by which (active + 1) is multiplied; `known` is the response time, 0 while it is not known. */
   private price(i: number, known: number): void {
     const wait = known > 0 ? known : this.fastest;
-    const rounds = (this.picks - this.pickedAt[i]!) * this.rate;
+    const rounds = (this.picks - this.columns.pickedAt[this.slots[i]!]!) * this.rate;
     this.scan.factors[i] = (wait * this.inverse[i]!) / (1 + rounds);
+  }
+
+  /** Picks so far, in all threads. */
+  private get picks(): number {
+    return this.memory.own[OWN.picks]!;
   }
 }
 
@@ -92,6 +110,6 @@ export const leastResponseTime: BuiltIn<typeof noOptions> = {
   options: noOptions,
   factory: context => {
     parseOptions(noOptions, context);
-    return new LeastResponseTime();
+    return new LeastResponseTime(context.memory ?? new LocalMemory());
   },
 };

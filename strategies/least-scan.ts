@@ -1,5 +1,6 @@
 import type { Live } from './live.js';
-import { keepPosition } from './rotation.js';
+import type { StrategyMemory } from './memory.js';
+import { Turn } from './rotation.js';
 import type { Accept, Candidate } from './strategy.js';
 
 /**
@@ -12,17 +13,20 @@ export class LeastScan {
   factors: Float64Array = new Float64Array(0);
   readonly live: Live;
   private readonly extra: number;
+  private readonly turn: Turn;
+  /** Where the scan begins. */
   private next = 0;
   /** The least value that `leastIn` found. */
   private least = 0;
 
-  constructor(live: Live, extra: number) {
+  constructor(live: Live, extra: number, memory: StrategyMemory) {
     this.live = live;
     this.extra = extra;
+    this.turn = new Turn(memory);
   }
 
   rebuild(candidates: readonly Candidate[], factors: Float64Array): void {
-    this.next = keepPosition(this.candidates, this.next, candidates);
+    this.turn.rebuild(this.candidates, candidates);
     this.candidates = candidates.slice();
     this.live.rebuild(this.candidates);
     this.factors = factors;
@@ -30,12 +34,12 @@ export class LeastScan {
 
   /** The index of the least that is accepted; -1 when all are refused or there are none. */
   pick(accept: Accept): number {
-    const count = this.candidates.length;
-    if (count === 0) return -1;
+    if (this.candidates.length === 0) return -1;
     this.live.refresh();
+    this.next = this.turn.index;
     let index = this.leastOfAll();
     if (!accept(this.candidates[index]!)) index = this.leastAccepted(accept);
-    if (index >= 0) this.next = index + 1 === count ? 0 : index + 1;
+    if (index >= 0) this.turn.passOn(index);
     return index;
   }
 

@@ -24,16 +24,14 @@ export class Live {
     const latencies = candidates[0]?.latencies;
     const shared = candidates.every(
       candidate =>
-        candidate.slot !== undefined &&
-        candidate.counters === counters &&
-        (!this.withLatency || candidate.latencies === latencies),
+        candidate.counters === counters && (!this.withLatency || candidate.latencies === latencies),
     );
     this.candidates = candidates;
     this.copied = !shared || counters === undefined || (this.withLatency && latencies === undefined);
     const room = this.copied ? candidates.length : 0;
     this.active = this.copied || counters === undefined ? new Int32Array(room) : counters;
     this.latency = this.copied || latencies === undefined ? new Float64Array(room) : latencies;
-    this.slots = Int32Array.from(candidates, ({ slot }, index) => (this.copied ? index : (slot ?? index)));
+    this.slots = Int32Array.from(candidates, ({ slot }, index) => (this.copied ? index : slot));
   }
 
   /** Call before a scan. */

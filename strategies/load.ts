@@ -34,8 +34,8 @@ export async function loadStrategyFactory(
   }
   const path = resolve(baseDir, name);
   const make = await importDefault(path);
-  return context => {
-    const made = call(make, [context], path);
+  return ({ options, random }) => {
+    const made = call(make, [{ options, random }], path);
     if (!isStrategy(made)) {
       throw bad(`${path}: expected the factory to return { rebuild, pick }, got ${describe(made)}`);
     }

@@ -1,21 +1,27 @@
 import { type BuiltIn, noOptions, parseOptions } from './builtin.js';
-import { firstAccepted, keepPosition } from './rotation.js';
+import { LocalMemory, type StrategyMemory } from './memory.js';
+import { firstAccepted, Turn } from './rotation.js';
 import type { Accept, Candidate, Flow, Strategy } from './strategy.js';
 
 /** Strict rotation, weights ignored. A refused candidate loses its turn. O(1). */
 class RoundRobin implements Strategy {
+  readonly exclusive = true;
   private candidates: readonly Candidate[] = [];
-  private next = 0;
+  private readonly turn: Turn;
+
+  constructor(memory: StrategyMemory) {
+    this.turn = new Turn(memory);
+  }
 
   rebuild(candidates: readonly Candidate[]): void {
-    this.next = keepPosition(this.candidates, this.next, candidates);
+    this.turn.rebuild(this.candidates, candidates);
     this.candidates = candidates.slice();
   }
 
   pick(_flow: Flow, accept: Accept): Candidate | undefined {
-    const index = firstAccepted(this.candidates, this.next, accept);
+    const index = firstAccepted(this.candidates, this.turn.index, accept);
     if (index < 0) return undefined;
-    this.next = index + 1 === this.candidates.length ? 0 : index + 1;
+    this.turn.passOn(index);
     return this.candidates[index];
   }
 }
@@ -25,6 +31,6 @@ export const roundRobin: BuiltIn<typeof noOptions> = {
   options: noOptions,
   factory: context => {
     parseOptions(noOptions, context);
-    return new RoundRobin();
+    return new RoundRobin(context.memory ?? new LocalMemory());
   },
 };

@@ -3,6 +3,8 @@
  * sockets, no clock and no health. It is also what users write (`strategy = "./mine.js"`).
  */
 
+import type { StrategyMemory } from './memory.js';
+
 /** The connection or UDP flow to place: its client address as numbers. `address` builds text and is for slow paths. */
 export interface Flow {
   /** 4, 6, or 0 for a unix socket. */
@@ -28,12 +30,13 @@ export interface Candidate {
   readonly active: number;
   /** Moving average of the response time in milliseconds, 0 while unknown. Live. */
   readonly latency: number;
+  /** A number that is its own for as long as it lives, the same in all threads: above 0 and small, fit for an index. */
+  readonly slot: number;
   /**
    * Where the live numbers are kept: `active` is `counters[slot]` and `latency` is `latencies[slot]`, usually in memory
    * that all threads share. Lets a strategy that looks at every candidate read arrays instead of calling getters.
    * Optional, and read only.
    */
-  readonly slot?: number;
   readonly counters?: Int32Array;
   readonly latencies?: Float64Array;
 }
@@ -45,6 +48,11 @@ export interface Candidate {
 export type Accept = (candidate: Candidate) => boolean;
 
 export interface Strategy {
+  /**
+   * True where both methods change memory that other threads change too (`StrategyContext.memory`): then whoever calls them
+   * lets one thread in at a time, and a pick is over when its place in `active` is taken.
+   */
+  readonly exclusive?: boolean;
   /**
    * Take a new list of candidates: called when the set, a weight or a health state changed, never per connection.
    * May be slow; must keep its position, so that a health flap does not restart a rotation at the first backend.
@@ -63,6 +71,8 @@ export interface StrategyContext {
   readonly options: Readonly<Record<string, unknown>>;
   /** Uniform in [0, 1); tests pass a seeded one. */
   readonly random: () => number;
+  /** What the strategy's copies in other threads remember too; absent where there is one thread only. */
+  readonly memory?: StrategyMemory;
 }
 
 /** Default export of a user's module, and the shape of each entry in the registry. */

@@ -1,10 +1,13 @@
 import { type BuiltIn, noOptions, parseOptions } from './builtin.js';
 import { IndexHeap } from './heap.js';
+import { columnLength, LocalMemory, type MemoryColumns, OWN, type StrategyMemory } from './memory.js';
 import type { Accept, Candidate, Flow, Strategy } from './strategy.js';
 import { isUnchanged, sum, weightsOf } from './weights.js';
 
 /** Turns that refused candidates may lose in one pick before all are asked at once. */
 const TURNS = 16;
+/** How far off a turn may be, in periods: rounding included. Further off is somebody who was not there for a while. */
+const FURTHEST = 1.01;
 
 /**
  * Smooth weighted rotation in O(log n) by fair queueing: WF2Q (J. Bennett, H. Zhang, "WF2Q: Worst-case Fair Weighted
@@ -15,36 +18,42 @@ const TURNS = 16;
  * ahead or behind: 5,1,1 goes a b a a c a a, and after a whole cycle counts are exact. Weights may be fractions.
  *
  * A refused candidate loses its turn, as if it had been picked, so that it does not get a burst later.
+ *
+ * Turns and time are in the memory that all threads share. Each thread has its own heaps over them, whose keys may be out
+ * of date: turns that other threads give out only ever move a candidate back, so a key that comes to the top is
+ * compared with the memory, and put right, before it is believed.
  */
 class WeightedRoundRobin implements Strategy {
+  readonly exclusive = true;
+  private readonly memory: StrategyMemory;
+  private columns: MemoryColumns;
   private candidates: readonly Candidate[] = [];
+  private slots = new Int32Array(0);
   private weights: Float64Array = new Float64Array(0);
   private total = 0;
-  /** Turns given out: the clock. */
-  private time = 0;
-  /** Candidate i has had `taken[i]` turns since `since[i]`. Multiplied, not added up, so that no error builds up. */
-  private since: Float64Array = new Float64Array(0);
-  private taken: Float64Array = new Float64Array(0);
   /** Candidates whose next turn may be taken, by when it is due; and the others, by when it may be taken. */
   private ready = new IndexHeap(0);
   private waiting = new IndexHeap(0);
 
+  constructor(memory: StrategyMemory) {
+    this.memory = memory;
+    this.columns = memory.columns(0);
+  }
+
   rebuild(candidates: readonly Candidate[]): void {
     const weights = weightsOf(candidates);
     if (isUnchanged(this.candidates, this.weights, candidates, weights)) return;
-    const phases = new Map(this.candidates.map((candidate, i) => [candidate, this.phase(i)]));
     this.candidates = candidates.slice();
+    this.slots = Int32Array.from(candidates, ({ slot }) => slot);
     this.weights = weights;
     this.total = sum(weights);
-    this.time = 0;
-    this.taken = new Float64Array(candidates.length);
-    this.since = Float64Array.from(
-      candidates,
-      (candidate, i) => (phases.get(candidate) ?? 0) * this.period(i),
-    );
+    this.columns = this.memory.columns(columnLength(candidates));
     this.ready = new IndexHeap(candidates.length);
     this.waiting = new IndexHeap(candidates.length);
-    for (let i = 0; i < candidates.length; i++) this.enqueue(i);
+    for (let i = 0; i < candidates.length; i++) {
+      this.carryOver(i);
+      this.enqueue(i);
+    }
   }
 
   pick(_flow: Flow, accept: Accept): Candidate | undefined {
@@ -67,14 +76,19 @@ class WeightedRoundRobin implements Strategy {
   /** The ready candidate whose turn is due first. */
   private dueFirst(): number {
     const { ready, waiting } = this;
-    // After a rebuild everybody may be ahead: then time moves on.
-    if (ready.size === 0 && waiting.topKey > this.time) this.time = Math.ceil(waiting.topKey);
-    while (waiting.size > 0 && waiting.topKey <= this.time) {
-      const index = waiting.top;
-      waiting.remove(index);
-      ready.push(index, this.dueOf(index));
+    for (;;) {
+      while (waiting.size > 0 && waiting.topKey <= this.time) this.enqueue(waiting.top);
+      if (ready.size > 0) {
+        const index = ready.top;
+        if (ready.topKey === this.dueOf(index)) return index;
+        this.enqueue(index);
+      } else if (waiting.topKey === this.startOf(waiting.top)) {
+        // After a rebuild everybody may be ahead: then time moves on.
+        this.time = Math.ceil(waiting.topKey);
+      } else {
+        this.enqueue(waiting.top);
+      }
     }
-    return ready.top;
   }
 
   /** The accepted candidate whose turn is due first, ready or not; -1 when all are refused. */
@@ -87,40 +101,67 @@ class WeightedRoundRobin implements Strategy {
   }
 
   private take(index: number): void {
-    this.ready.remove(index);
-    this.waiting.remove(index);
-    this.taken[index] = this.taken[index]! + 1;
+    this.columns.taken[this.slots[index]!]! += 1;
     this.time += 1;
     // Two turns behind is only possible for one that was refused for long: it is owed one turn, not all of them.
-    if (this.dueOf(index) < this.time) {
-      this.since[index] = this.time - this.period(index);
-      this.taken[index] = 0;
-    }
+    if (this.dueOf(index) < this.time) this.restart(index, -1);
     this.enqueue(index);
   }
 
+  /** Into the heap where it belongs now. */
   private enqueue(index: number): void {
+    this.ready.remove(index);
+    this.waiting.remove(index);
     const start = this.startOf(index);
     if (start <= this.time) this.ready.push(index, this.dueOf(index));
     else this.waiting.push(index, start);
   }
 
-  /** Turns from one to the next of its own. */
-  private period(index: number): number {
-    return this.total / this.weights[index]!;
+  /**
+   * Take a candidate's place over into a list with other weights: its phase stays, which is how far off its next turn is in
+   * periods of its own. Another thread may have done so already. Who is new, or was away for long, starts now.
+   */
+  private carryOver(index: number): void {
+    const { since, taken, period } = this.columns;
+    const slot = this.slots[index]!;
+    const before = period[slot]!;
+    const phase = before === 0 ? 0 : (since[slot]! + taken[slot]! * before - this.time) / before;
+    const isThere = Math.abs(phase) <= FURTHEST;
+    const now = this.total / this.weights[index]!;
+    if (isThere && before === now) return;
+    period[slot] = now;
+    this.restart(index, isThere ? phase : 0);
   }
 
+  /** Begin to count anew, with the next turn so many periods from now. */
+  private restart(index: number, phase: number): void {
+    const { since, taken, period } = this.columns;
+    const slot = this.slots[index]!;
+    // In this order: a thread that dies in between leaves a turn that is overdue, not one that is never due.
+    taken[slot] = 0;
+    since[slot] = this.time + phase * period[slot]!;
+  }
+
+  // Multiplied, not added up, so that no error builds up.
   private startOf(index: number): number {
-    return this.since[index]! + (this.taken[index]! * this.total) / this.weights[index]!;
+    const slot = this.slots[index]!;
+    const { since, taken } = this.columns;
+    return since[slot]! + (taken[slot]! * this.total) / this.weights[index]!;
   }
 
   private dueOf(index: number): number {
-    return this.since[index]! + ((this.taken[index]! + 1) * this.total) / this.weights[index]!;
+    const slot = this.slots[index]!;
+    const { since, taken } = this.columns;
+    return since[slot]! + ((taken[slot]! + 1) * this.total) / this.weights[index]!;
   }
 
-  /** How far off its next turn is, in periods of its own: within about -1 to 1. Survives a change of weights. */
-  private phase(index: number): number {
-    return (this.startOf(index) - this.time) / this.period(index);
+  /** Turns given out: the clock. */
+  private get time(): number {
+    return this.memory.own[OWN.time]!;
+  }
+
+  private set time(turns: number) {
+    this.memory.own[OWN.time] = turns;
   }
 }
 
@@ -129,6 +170,6 @@ export const weightedRoundRobin: BuiltIn<typeof noOptions> = {
   options: noOptions,
   factory: context => {
     parseOptions(noOptions, context);
-    return new WeightedRoundRobin();
+    return new WeightedRoundRobin(context.memory ?? new LocalMemory());
   },
 };

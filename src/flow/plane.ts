@@ -185,7 +185,7 @@ export class DataPlane {
       const { service } = old;
       return { service, strategy, commit: next => service.update(next) };
     }
-    const [primary, backup] = await this.loadStrategy(plan.strategy);
+    const [primary, backup] = await this.loadStrategy(plan.strategy, this.table.memories(plan.slot));
     if (old !== undefined) {
       const { service } = old;
       return {

@@ -1,4 +1,5 @@
 import type { Candidate, Flow, Strategy } from '../../strategies/strategy.js';
+import type { SpinLock } from './lock.js';
 import type { BackendPlan } from './plan.js';
 import { type SharedTable, State } from './table.js';
 
@@ -50,6 +51,8 @@ export class Picker {
   private candidates: PoolCandidate[] = [];
   private primary: Strategy;
   private backup: Strategy;
+  /** Held for a pick by strategies whose copies in other threads change the same memory. */
+  private lock: SpinLock | undefined;
   private primaries = 0;
   private backups = 0;
   private seen = -1;
@@ -64,6 +67,7 @@ export class Picker {
     this.serviceSlot = serviceSlot;
     this.primary = primary;
     this.backup = backup;
+    this.lock = this.lockFor(primary);
   }
 
   /** Change the list. A backend that stays (same slot) keeps its candidate object, and so its place in the strategy. */
@@ -81,6 +85,7 @@ export class Picker {
   setStrategies(primary: Strategy, backup: Strategy): void {
     this.primary = primary;
     this.backup = backup;
+    this.lock = this.lockFor(primary);
     this.seen = -1;
   }
 
@@ -89,14 +94,14 @@ export class Picker {
    * and then `noPick` says why. `tried` lists slots not to pick again.
    */
   pick(flow: Flow, tried: readonly number[] | undefined): PoolCandidate | undefined {
-    this.refresh();
-    this.tried = tried;
-    this.sawFull = false;
-    const picked =
-      (this.primaries > 0 ? this.acquire(this.primary, flow) : undefined) ??
-      (this.backups > 0 ? this.acquire(this.backup, flow) : undefined);
-    if (picked === undefined) this.noPick = this.sawFull ? 'full' : 'none';
-    return picked;
+    const { lock } = this;
+    if (lock === undefined) return this.pickNow(flow, tried);
+    lock.acquire();
+    try {
+      return this.pickNow(flow, tried);
+    } finally {
+      lock.release();
+    }
   }
 
   /** True when the backend may keep the flows that it has: it is in the list and neither down nor in maintenance. */
@@ -108,6 +113,17 @@ export class Picker {
       state === State.draining ||
       (state === State.down && this.table.panic[this.serviceSlot] === 1)
     );
+  }
+
+  private pickNow(flow: Flow, tried: readonly number[] | undefined): PoolCandidate | undefined {
+    this.refresh();
+    this.tried = tried;
+    this.sawFull = false;
+    const picked =
+      (this.primaries > 0 ? this.acquire(this.primary, flow) : undefined) ??
+      (this.backups > 0 ? this.acquire(this.backup, flow) : undefined);
+    if (picked === undefined) this.noPick = this.sawFull ? 'full' : 'none';
+    return picked;
   }
 
   private acquire(strategy: Strategy, flow: Flow): PoolCandidate | undefined {
@@ -127,6 +143,11 @@ export class Picker {
     this.sawFull = true;
     return false;
   };
+
+  /** Both tiers have a strategy of the same kind. */
+  private lockFor(strategy: Strategy): SpinLock | undefined {
+    return strategy.exclusive === true ? this.table.pickLock(this.serviceSlot) : undefined;
+  }
 
   private refresh(): void {
     const generation = Atomics.load(this.table.generation, 0);

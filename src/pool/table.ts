@@ -1,3 +1,4 @@
+import { COLUMNS, type MemoryColumns, OWN_NUMBERS, type StrategyMemory } from '../../strategies/memory.js';
 import { Lb4Error } from '../errors.js';
 import { CONTROL, SpinLock } from './lock.js';
 import { clearTotals, MAX_SLOTS, Tally, TOTALS_BYTES, type Total, Totals, totalAt } from './totals.js';
@@ -31,11 +32,16 @@ export interface RateCell {
   readonly bucket: Float64Array;
 }
 
-const INT_FIELDS = 6;
-const LOCKS = 5;
-const FLOAT_FIELDS = 5;
+const RATE_LOCKS = 5;
+const PICK_LOCKS = 6;
+const INT_FIELDS = 7;
 /** Two numbers for each slot. */
 const BUCKETS = 3;
+const MEMORY_COLUMNS = 5;
+/** For each slot what the strategies of a service remember: that of its primaries and that of its backups. */
+const MEMORIES = MEMORY_COLUMNS + COLUMNS.length;
+const TIERS = 2;
+const FLOAT_FIELDS = MEMORIES + TIERS * OWN_NUMBERS;
 
 export class SharedTable {
   readonly buffers: TableBuffers;
@@ -60,8 +66,10 @@ export class SharedTable {
 
   private readonly share: Int32Array;
   private readonly blocks: readonly Float64Array[];
-  /** Who holds the lock of a slot's bucket. */
-  private readonly locks: Int32Array;
+  /** Who holds the lock of a slot's bucket, and of its strategies. */
+  private readonly rateLocks: Int32Array;
+  private readonly pickLocks: Int32Array;
+  private readonly columns: MemoryColumns;
 
   /** The table as thread `index` sees it. */
   constructor(buffers: TableBuffers, index = 0) {
@@ -76,10 +84,18 @@ export class SharedTable {
     this.failures = ints(2);
     this.panic = ints(3);
     this.generation = ints(4);
-    this.locks = ints(LOCKS);
+    this.rateLocks = ints(RATE_LOCKS);
+    this.pickLocks = ints(PICK_LOCKS);
     this.weight = floats(0);
     this.latency = floats(1);
     this.latencyAt = floats(2);
+    const column = (name: keyof MemoryColumns) => floats(MEMORY_COLUMNS + COLUMNS.indexOf(name));
+    this.columns = {
+      since: column('since'),
+      taken: column('taken'),
+      period: column('period'),
+      pickedAt: column('pickedAt'),
+    };
   }
 
   /** A fresh table for `threads` data-plane threads. */
@@ -104,7 +120,22 @@ export class SharedTable {
 
   /** The bucket of a service's `connection_rate`. */
   rateCell(slot: number): RateCell {
-    return { lock: new SpinLock(this.locks, slot, this.index), bucket: this.bucket(slot) };
+    return { lock: new SpinLock(this.rateLocks, slot, this.index), bucket: this.bucket(slot) };
+  }
+
+  /** For a service's exclusive strategies; undefined where one thread picks. */
+  pickLock(slot: number): SpinLock | undefined {
+    const { length } = this.buffers.shares;
+    return length > 1 ? new SpinLock(this.pickLocks, slot, this.index) : undefined;
+  }
+
+  /** What the strategies of a service remember in all threads: that of its primaries, that of its backups. */
+  memories(slot: number): [primary: StrategyMemory, backup: StrategyMemory] {
+    const columns = () => this.columns;
+    return [
+      { own: this.ownNumbers(slot, 0), columns },
+      { own: this.ownNumbers(slot, 1), columns },
+    ];
   }
 
   /** A total added up over all threads; the first number of those that have several. */
@@ -141,6 +172,8 @@ export class SharedTable {
     this.latencyAt[slot] = 0;
     this.bucket(slot).fill(0);
     for (const block of this.blocks) clearTotals(block, slot);
+    for (const name of COLUMNS) this.columns[name][slot] = 0;
+    for (let tier = 0; tier < TIERS; tier++) this.ownNumbers(slot, tier).fill(0);
   }
 
   /**
@@ -173,9 +206,10 @@ export class SharedTable {
     const share = new Int32Array(this.buffers.shares[index]!);
     const lost = share[PROCESS_SLOT]!;
     for (let slot = 0; slot < MAX_SLOTS; slot++) {
-      if (this.locks[slot] !== 0) {
-        // A bucket is valid whatever the thread was about to write: half of it done loses a token at most.
-        const lock = new SpinLock(this.locks, slot, CONTROL);
+      // What they guard is valid whatever the thread was about to write: half of it done loses a token or a turn at most.
+      for (const locks of [this.rateLocks, this.pickLocks]) {
+        if (locks[slot] === 0) continue;
+        const lock = new SpinLock(locks, slot, CONTROL);
         if (lock.seize(index)) lock.release();
       }
       if (share[slot] === 0) continue;
@@ -187,6 +221,11 @@ export class SharedTable {
 
   private bucket(slot: number): Float64Array {
     return new Float64Array(this.buffers.floats, (BUCKETS * MAX_SLOTS + 2 * slot) * 8, 2);
+  }
+
+  private ownNumbers(slot: number, tier: number): Float64Array {
+    const at = MEMORIES * MAX_SLOTS + (slot * TIERS + tier) * OWN_NUMBERS;
+    return new Float64Array(this.buffers.floats, at * 8, OWN_NUMBERS);
   }
 }
 

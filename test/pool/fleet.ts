@@ -10,16 +10,21 @@ type Extra = Partial<Pick<BackendInit, 'weight' | 'backup' | 'maxConnections' | 
 
 /** A service's backends on a real table, with the picker of one thread in front of them. */
 export class Fleet {
-  readonly table = SharedTable.create(1);
-  readonly slots = new SlotAllocator(this.table);
-  readonly service = this.slots.take();
+  readonly table: SharedTable;
+  readonly slots: SlotAllocator;
+  readonly service: number;
   readonly backends: Backend[] = [];
   readonly transitions: Transition[] = [];
   readonly picker: Picker;
 
-  constructor(strategy: StrategyName, extras: readonly Extra[]) {
-    const make = () => strategies[strategy].factory({ options: {}, random: seeded(7) });
-    this.picker = new Picker(this.table, this.service, make(), make());
+  constructor(strategy: StrategyName, extras: readonly Extra[], threads = 1) {
+    this.table = SharedTable.create(threads);
+    this.slots = new SlotAllocator(this.table);
+    this.service = this.slots.take();
+    const [primary, backup] = this.table
+      .memories(this.service)
+      .map(memory => strategies[strategy].factory({ options: {}, random: seeded(7), memory }));
+    this.picker = new Picker(this.table, this.service, primary!, backup!);
     for (const extra of extras) this.add(extra);
     this.publish();
   }
@@ -47,18 +52,18 @@ export class Fleet {
 
   /** Tell the picker which backends there are. */
   publish(backends: readonly Backend[] = this.backends): void {
-    this.picker.setBackends(
-      backends.map(
-        ({ slot, id, key, endpoint, backup, maxConnections }): BackendPlan => ({
-          slot,
-          id,
-          key,
-          endpoint,
-          backup,
-          maxConnections,
-        }),
-      ),
-    );
+    this.picker.setBackends(this.plans(backends));
+  }
+
+  plans(backends: readonly Backend[] = this.backends): BackendPlan[] {
+    return backends.map(({ slot, id, key, endpoint, backup, maxConnections }) => ({
+      slot,
+      id,
+      key,
+      endpoint,
+      backup,
+      maxConnections,
+    }));
   }
 
   /** Id of the backend that a client gets, or why it gets none. The place stays taken unless `release`. */

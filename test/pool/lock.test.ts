@@ -48,6 +48,16 @@ t.test('a thread that is written off holds no bucket', async t => {
   t.notOk(table.rateCell(8).lock.tryAcquire(), 'the living keep theirs');
 });
 
+t.test('nor does it keep others from picking', async t => {
+  const table = SharedTable.create(2);
+  const other = new SharedTable(table.buffers, 1);
+  other.pickLock(7)!.acquire();
+  t.notOk(table.pickLock(7)!.tryAcquire());
+  table.writeOff(1);
+  t.ok(table.pickLock(7)!.tryAcquire());
+  t.equal(SharedTable.create(1).pickLock(7), undefined, 'one thread needs no lock');
+});
+
 t.test('a waiting thread goes on when the dead holder is written off', async t => {
   const table = SharedTable.create(2);
   new SharedTable(table.buffers, 1).rateCell(3).lock.acquire();

@@ -11,6 +11,7 @@ const connect = (candidate: Candidate) => {
 function plain(candidates: readonly FakeCandidate[]): Candidate[] {
   return candidates.map(candidate => ({
     id: candidate.id,
+    slot: candidate.slot,
     key: candidate.key,
     weight: candidate.weight,
     get active() {
