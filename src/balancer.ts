@@ -1,10 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type BackendConfig, type BackendInput, MAX_WEIGHT, parseBackend } from './config/backend.js';
 import { type ConfigDiff, diffConfig, formatDiff } from './config/diff.js';
 import { parseConfigObject } from './config/parse.js';
 import type { Config, ConfigInput } from './config/schema.js';
 import { drainPace } from './control/drains.js';
 import { type BalancerEvent, EventHub, type EventListener } from './control/events.js';
+import { Incidents } from './control/incidents.js';
 import { Journal } from './control/journal.js';
+import type { Measures } from './control/measure.js';
 import { descriptorBudget, ServiceSet } from './control/services.js';
 import { type BackendSnapshot, type Snapshot, snapshotBackend, snapshotService } from './control/snapshot.js';
 import { PassedSockets } from './control/sockets.js';
@@ -50,6 +53,8 @@ export interface Removed {
 
 /** How often a drain looks whether it is done. */
 const EMPTY_POLL_MS = 20;
+/** How long measuring waits for the last bytes of open connections to be counted. */
+const SETTLE_PATIENCE_MS = 1_000;
 /** Housekeeping of the services. */
 const TICK_MS = 1_000;
 
@@ -66,6 +71,7 @@ export class Balancer {
   private readonly table: SharedTable;
   private readonly journal: Journal;
   private readonly events: EventHub;
+  private readonly incidents: Incidents;
   /** The last error that made a configuration be refused; told once. */
   private refusal: unknown;
   /** Changes are made one after the other. */
@@ -84,6 +90,7 @@ export class Balancer {
       this.journal.log.error({ err: error }, 'a listener of events failed'),
     );
     this.events.subscribe(event => this.journal.event(event));
+    this.incidents = new Incidents(this.events);
     const { table, journal, events, turn } = this;
     const passed = new PassedSockets(sockets);
     this.services = new ServiceSet({ config, table, journal, events, resolver, sockets: passed, turn });
@@ -165,6 +172,24 @@ export class Balancer {
       threads: this.plane?.threads ?? 0,
       uptime_seconds: Math.round(monotonic() - this.startedAt) / 1000,
       services: list.map(service => snapshotService(service, this.table, listening)),
+    };
+  }
+
+  /** Everything that is counted, as of now. A thread that does not answer holds it up for a second. */
+  async measure(): Promise<Measures> {
+    await Promise.race([this.settle(), sleep(SETTLE_PATIENCE_MS, undefined, { ref: false })]);
+    const { config } = this.services;
+    const { reloads, reloadsRefused, threadsLost, connectionsLost } = this.incidents;
+    return {
+      version: VERSION,
+      engine: this.plane?.engine ?? config.runtime.engine,
+      threads: this.plane?.threads ?? 0,
+      maxConnections: descriptorBudget(config).maxConnections,
+      reloads,
+      reloadsRefused,
+      threadsLost,
+      connectionsLost,
+      services: this.services.measure(),
     };
   }
 

@@ -61,7 +61,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     ...['errors', 'version', 'monotonic', 'turn', 'log', 'config', 'strategies', 'pool', 'discovery'],
     ...['flow', 'threads', 'control'],
   ],
-  admin: ['errors', 'version', 'system-error', 'address', 'log', 'config', 'control', 'balancer'],
+  admin: ['errors', 'version', 'system-error', 'address', 'log', 'config', 'pool', 'control', 'balancer'],
   // Talks to a running instance; of admin it knows where that listens.
   client: ['errors', 'system-error', 'config', 'pool', 'control', 'admin'],
   // The library's front door.
@@ -79,6 +79,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'fastify-type-provider-zod': ['admin'],
   'ipaddr.js': ['address'],
   koffi: ['engines/epoll'],
+  'prom-client': ['admin'],
   pino: ['log'],
   'pino-pretty': ['log'],
   toml: ['config'],

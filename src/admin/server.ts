@@ -14,6 +14,7 @@ import { problemOf } from './problems.js';
 import { backendRoutes } from './routes/backends.js';
 import { dashboardRoutes } from './routes/dashboard.js';
 import { eventRoutes } from './routes/events.js';
+import { metricRoutes } from './routes/metrics.js';
 import { probeRoutes } from './routes/probes.js';
 import { reloadRoutes } from './routes/reload.js';
 import { statusRoutes } from './routes/status.js';
@@ -46,7 +47,15 @@ export async function buildServer(context: AdminContext, guard: Guard): Promise<
     openapi: { openapi: '3.1.0', info: { title: 'lb4 admin interface', version: VERSION } },
     transform: jsonSchemaTransform,
   });
-  const routes = [probeRoutes, statusRoutes, eventRoutes, backendRoutes, reloadRoutes, dashboardRoutes];
+  const routes = [
+    probeRoutes,
+    statusRoutes,
+    metricRoutes,
+    eventRoutes,
+    backendRoutes,
+    reloadRoutes,
+    dashboardRoutes,
+  ];
   for (const add of routes) add(app, context);
   app.get('/openapi.json', { schema: { summary: 'This document', hide: true } }, () => app.swagger());
   await app.ready();

@@ -17,6 +17,14 @@ export interface RosterDeps {
   onAdmin(backend: Backend): void;
   /** A backend is no longer in the list: it drains. What is returned is called if it comes back, or has nothing left to drain. */
   onRemoved(backend: Backend): () => void;
+  /** A backend that has left has no connection any more, and its slot will be another's. */
+  onForgotten(backend: Backend): void;
+}
+
+interface Leaving {
+  endDrain(): void;
+  /** Without connections when it was last looked at. */
+  empty: boolean;
 }
 
 /** The backends of one service: those in the list, and those that have left it and still have connections. */
@@ -26,7 +34,7 @@ export class Roster {
   private backends = new Map<string, Backend>();
   private readonly origins = new WeakMap<Backend, Discovered>();
   /** Gone from the list, but with connections; and what ends their draining. */
-  private readonly leaving = new Map<Backend, () => void>();
+  private readonly left = new Map<Backend, Leaving>();
 
   constructor(deps: RosterDeps) {
     this.deps = deps;
@@ -36,9 +44,14 @@ export class Roster {
     return [...this.backends.values()];
   }
 
+  /** Those that have left the list and are not forgotten yet. */
+  get leaving(): readonly Backend[] {
+    return [...this.left.keys()];
+  }
+
   /** True when the last backend that has left is forgotten. */
   get settled(): boolean {
-    return this.leaving.size === 0;
+    return this.left.size === 0;
   }
 
   /** What a backend came from. */
@@ -93,16 +106,20 @@ export class Roster {
 
   /** Let go of backends that never served: nothing drains and nobody needs to hear of it. */
   discard(): void {
-    for (const backend of this.backends.values()) this.leaving.set(backend, () => {});
+    for (const backend of this.backends.values()) this.leave(backend, () => {});
     this.backends.clear();
   }
 
   /** Forget backends that have left and whose last connection is over. Called now and then. */
   sweep(): void {
-    for (const [backend, endDrain] of this.leaving) {
-      if (backend.active > 0) continue;
-      endDrain();
-      this.leaving.delete(backend);
+    for (const [backend, leaving] of this.left) {
+      const wasEmpty = leaving.empty;
+      leaving.empty = backend.active === 0;
+      // Not at first sight: a thread counts a failed dial a moment after it gave the place back.
+      if (!leaving.empty || !wasEmpty) continue;
+      leaving.endDrain();
+      this.left.delete(backend);
+      this.deps.onForgotten(backend);
       this.deps.slots.free(backend.slot);
     }
   }
@@ -144,10 +161,10 @@ export class Roster {
 
   /** A backend that comes back while it drains is the one it was. */
   private revive(key: string): Backend | undefined {
-    for (const [backend, endDrain] of this.leaving) {
+    for (const [backend, { endDrain }] of this.left) {
       if (backend.key !== key) continue;
       endDrain();
-      this.leaving.delete(backend);
+      this.left.delete(backend);
       return backend;
     }
     return undefined;
@@ -158,6 +175,10 @@ export class Roster {
     const { id, key, active } = backend;
     backend.setAdmin('drain', reason);
     events.emit({ type: 'backend_removed', service, backend: id, address: key, active, reason });
-    this.leaving.set(backend, this.deps.onRemoved(backend));
+    this.leave(backend, this.deps.onRemoved(backend));
+  }
+
+  private leave(backend: Backend, endDrain: () => void): void {
+    this.left.set(backend, { endDrain, empty: false });
   }
 }

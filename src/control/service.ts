@@ -34,6 +34,8 @@ export interface ServiceDeps {
   onBackends(): void;
   /** A backend is no longer in the list: it drains. What is returned is called if it comes back, or has nothing left to drain. */
   onRemoved(backend: Backend): () => void;
+  /** A backend that has left has no connection any more, and its slot will be another's. */
+  onForgotten(backend: Backend): void;
   /** End the open connections of a backend that went down. */
   onDown(backend: Backend): void;
 }
@@ -54,7 +56,8 @@ export class ServiceControl {
   private readonly roster: Roster;
   private readonly discovery: Discovery;
   private readonly monitor: HealthMonitor;
-  private serving = false;
+  /** The data plane has it, or had it. */
+  served = false;
   /** Why a backend that leaves the list does so. */
   private whyGone = BY_NAME;
   /** Where several threads count this service's clients, from the first limit on: counts outlive a change of limits. */
@@ -87,12 +90,15 @@ export class ServiceControl {
         this.monitor.remove(backend);
         return deps.onRemoved(backend);
       },
+      onForgotten: backend => {
+        if (this.served) deps.onForgotten(backend);
+      },
     });
     this.discovery = new Discovery({
       resolver: deps.resolver,
       onChange: list => {
-        this.roster.reconcile(list, this.whyGone, this.serving);
-        if (this.serving) this.watch();
+        this.roster.reconcile(list, this.whyGone, this.served);
+        if (this.served) this.watch();
         deps.onBackends();
       },
       onFailure: (entry, reason) =>
@@ -104,6 +110,11 @@ export class ServiceControl {
 
   get list(): readonly Backend[] {
     return this.roster.list;
+  }
+
+  /** Backends that have left the list and may have connections. */
+  get leaving(): readonly Backend[] {
+    return this.roster.leaving;
   }
 
   /** The plan with these settings, and the backends that there are now. */
@@ -121,7 +132,7 @@ export class ServiceControl {
 
   /** The data plane serves it now: begin to look after the backends. One that never serves leaves no trace. */
   serve(): void {
-    this.serving = true;
+    this.served = true;
     this.watch();
   }
 

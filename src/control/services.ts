@@ -9,9 +9,11 @@ import { type SharedTable, SlotAllocator } from '../pool/table.js';
 import { type Budget, divideDescriptors, fileDescriptorLimit } from '../system-limits.js';
 import type { Plane } from '../threads/plane.js';
 import type { Turn } from '../turn.js';
+import { Departed } from './departed.js';
 import { Drains, drainPace } from './drains.js';
 import type { EventHub } from './events.js';
 import type { Journal } from './journal.js';
+import { measureServices, type ServiceMeasures } from './measure.js';
 import { ServiceControl, type ServiceDeps } from './service.js';
 import type { PassedSockets } from './sockets.js';
 
@@ -41,6 +43,7 @@ export class ServiceSet {
   private services = new Map<string, ServiceControl>();
   /** Gone from the configuration, but with connections. */
   private readonly retired = new Set<ServiceControl>();
+  private readonly departed = new Departed();
   private replanned = false;
   private frozen = false;
 
@@ -62,6 +65,7 @@ export class ServiceSet {
         this.drains.after(this.config.runtime.drain_timeout, () => {
           this.plane!.close(backend.slot, drainPace(backend.active), 'drained');
         }),
+      onForgotten: ({ service, id, slot }) => this.departed.add(service, id, table.tally(slot)),
       onDown: backend => this.plane!.close(backend.slot, Number.POSITIVE_INFINITY, 'backend_down'),
     };
   }
@@ -144,9 +148,18 @@ export class ServiceSet {
     }
     for (const service of this.retired) {
       if (!service.gone) continue;
+      const { name } = service.config;
       this.retired.delete(service);
+      if (this.services.has(name)) this.departed.add(name, '', this.table.tally(service.slot));
+      else this.departed.forget(name);
       this.slots.free(service.slot);
     }
+  }
+
+  /** Everything that is counted of the services, those on their way out included. */
+  measure(): ServiceMeasures[] {
+    const leaving = [...this.retired].filter(({ served }) => served);
+    return measureServices([...this.services.values(), ...leaving], this.departed, this.table);
   }
 
   /** The data plane gets no plan any more: what it has stopped listening to stays closed. */

@@ -13,7 +13,8 @@ import { clearTotals, MAX_SLOTS, Tally, TOTALS_BYTES, type Total, Totals, totalA
 export const PROCESS_SLOT = 0;
 export const State = { free: 0, checking: 1, up: 2, down: 3, draining: 4, maintenance: 5 } as const;
 export type StateName = Exclude<keyof typeof State, 'free'>;
-const STATE_NAMES = Object.keys(State) as (keyof typeof State)[];
+const NAMES = Object.keys(State) as (keyof typeof State)[];
+export const STATE_NAMES = NAMES.filter(name => name !== 'free');
 
 /** What a worker thread needs to see the same table. */
 export interface TableBuffers {
@@ -153,7 +154,7 @@ export class SharedTable {
   }
 
   stateName(slot: number): keyof typeof State {
-    return STATE_NAMES[Atomics.load(this.state, slot)]!;
+    return NAMES[Atomics.load(this.state, slot)]!;
   }
 
   /** Tell every picker to rebuild at its next pick. */
