@@ -38,8 +38,10 @@ function keyTables(): string {
     for (const [name, table] of subTables(keys)) {
       sections.push(section(`\`[services.NAME.${name}]\``, table.description, table.properties ?? {}));
     }
-    const backend = keys.backends?.items?.anyOf?.find(branch => branch.properties !== undefined);
-    sections.push(section('A backend as a table', undefined, backend?.properties ?? {}));
+    const tableForm = (of: JsonSchema | undefined) =>
+      of?.anyOf?.find(branch => branch.properties !== undefined)?.properties ?? {};
+    sections.push(section('A backend as a table', undefined, tableForm(keys.backends?.items)));
+    sections.push(section('`tls` as a table', undefined, tableForm(keys.health?.properties?.tls)));
   }
   return sections.join('\n');
 }
@@ -77,6 +79,7 @@ function values(s: JsonSchema): string {
   if (s.type === 'boolean') return '`true` `false`';
   if (s.type === 'array') return 'list';
   if (s.anyOf === undefined) return 'text';
+  if (s.anyOf.some(branch => branch.type === 'boolean')) return '`true` `false` or table';
   return s.anyOf.some(branch => branch.type === 'array') ? 'text or list' : 'text or table';
 }
 

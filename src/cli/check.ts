@@ -2,6 +2,7 @@ import { networkInterfaces } from 'node:os';
 import { loadStrategyFactory } from '../../strategies/load.js';
 import type { SystemFacts } from '../config/lint.js';
 import { loadConfigFile } from '../config/load.js';
+import { requireService } from '../control/service.js';
 import { formatIssue } from '../errors.js';
 import { fileDescriptorLimit } from '../system-limits.js';
 
@@ -16,8 +17,9 @@ export function systemFacts(): SystemFacts {
 /** `lb4 check FILE`: warnings on standard output; errors are thrown, all of them in one ConfigError. Resolves to 0. */
 export async function check(file: string): Promise<number> {
   const { config, issues } = loadConfigFile(file, process.env, { system: systemFacts() });
-  for (const { strategy } of Object.values(config.services)) {
-    const { kind, ...options } = strategy;
+  for (const service of Object.values(config.services)) {
+    await requireService(service);
+    const { kind, ...options } = service.strategy;
     (await loadStrategyFactory(kind, process.cwd()))({ options, random: Math.random });
   }
   for (const issue of issues) process.stdout.write(`${formatIssue(issue)} (warning)\n`);

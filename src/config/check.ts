@@ -1,4 +1,5 @@
 import { formatAddress, isLoopback, type Listen, Peer } from '../address.js';
+import { checkHealth } from './check-health.js';
 import { type Fault, valueAt } from './prepare.js';
 import type { BackendConfig, Config, ServiceConfig } from './schema.js';
 import { quote } from './text.js';
@@ -8,7 +9,11 @@ export interface CrossFault extends Fault {
   readonly needs: readonly (readonly PropertyKey[])[];
 }
 
-type Report = (path: readonly PropertyKey[], message: string, ...needs: (readonly PropertyKey[])[]) => void;
+export type Report = (
+  path: readonly PropertyKey[],
+  message: string,
+  ...needs: (readonly PropertyKey[])[]
+) => void;
 
 /** Everything that no key can be wrong about alone. `tree` is what was written, before defaults. */
 export function crossFaults(config: Config, tree: unknown): CrossFault[] {
@@ -62,26 +67,6 @@ function checkBackends(service: ServiceConfig, report: Report): void {
   }
 }
 
-function checkHealth({ protocol, health }: ServiceConfig, written: unknown, report: Report): void {
-  for (const key of ['send', 'expect'] as const) {
-    if (valueAt(written, [key]) !== undefined && valueAt(written, [`${key}_hex`]) !== undefined) {
-      report(['health', `${key}_hex`], `expected ${key} or ${key}_hex, got both`, ['health', key]);
-    }
-  }
-  const needs = ['kind', 'send', 'send_hex', 'expect', 'expect_hex'].map(key => ['health', key]);
-  const bytes = health.send.length + health.expect.length;
-  if (health.kind === 'exchange') {
-    if (bytes === 0) report(['health', 'kind'], 'expected send or expect with kind = "exchange"', ...needs);
-    else if (protocol === 'udp' && health.send.length === 0) {
-      report(['health', 'kind'], 'expected send: a UDP probe has to ask something', ['protocol'], ...needs);
-    }
-  } else if (bytes > 0) {
-    const key = ['send', 'send_hex', 'expect', 'expect_hex'].find(k => valueAt(written, [k]) !== undefined);
-    const message = `expected health.kind = "exchange" with this key, got ${quote(health.kind)}`;
-    report(['health', key ?? 'kind'], message, ['protocol'], ...needs);
-  }
-}
-
 /** Why a service cannot have this backend, in words; empty when it can. */
 export function backendFault({ protocol }: ServiceConfig, { address }: BackendConfig): string {
   return protocol === 'udp' && address.kind === 'unix' ? `unix sockets work ${TCP_ONLY}` : '';
@@ -104,8 +89,9 @@ function checkUdp(service: ServiceConfig, report: Report): void {
   if (service.proxy_protocol.send !== 'off') only(['proxy_protocol', 'send'], 'the PROXY protocol works');
   if (service.timeouts.half_closed !== 0) only(['timeouts', 'half_closed'], 'half-closed connections exist');
   if (service.queue.size !== 0) only(['queue', 'size'], 'the queue works');
-  if (service.health.kind === 'tcp') {
-    const message = 'expected one of "exchange", "none" on a UDP service, got "tcp"';
+  const { kind } = service.health;
+  if (kind !== 'exchange' && kind !== 'none') {
+    const message = `expected one of "exchange", "none" on a UDP service, got ${quote(kind)}`;
     report(['health', 'kind'], message, ['protocol']);
   }
 }

@@ -87,7 +87,10 @@ function diffBackends(
   };
 }
 
-/** Dotted keys that differ, down to two levels; strategy and lists are compared as a whole. */
+/** Tables that are compared as a whole. */
+const WHOLE = new Set(['strategy', 'listen', 'tls', 'password']);
+
+/** Dotted keys that differ, down to two levels; lists are compared as a whole. */
 function changedKeys(before: object, after: object): string[] {
   const old = new Map<string, unknown>(Object.entries(before));
   const next = new Map<string, unknown>(Object.entries(after));
@@ -96,7 +99,7 @@ function changedKeys(before: object, after: object): string[] {
     const a = old.get(key);
     const b = next.get(key);
     if (isDeepStrictEqual(a, b)) return [];
-    const inner = key !== 'strategy' && key !== 'listen' && isTable(a) && isTable(b);
+    const inner = !WHOLE.has(key) && isTable(a) && isTable(b);
     return inner ? changedKeys(a, b).map(k => `${key}.${k}`) : [key];
   });
 }

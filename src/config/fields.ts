@@ -3,6 +3,7 @@ import { CidrList } from '../address.js';
 import { formatDuration, MAX_DURATION_MS, parseDuration } from '../duration.js';
 import { Lb4Error } from '../errors.js';
 import { parseRate } from './rate.js';
+import { Secret } from './secret.js';
 import { didYouMean, listOf, show } from './text.js';
 
 /**
@@ -128,6 +129,21 @@ export function text(pattern: RegExp, what: string, description: string) {
     const found = textOf(value, what);
     if (!pattern.test(found)) throw expected(what, found);
     return found;
+  });
+}
+
+/** The path of a file. */
+export function path(description: string) {
+  return text(/^[\x20-\x7e\u00a0-\uffff]+$/, 'the path of a file, without control characters', description);
+}
+
+/** Text that is kept to itself: not even an error shows what was found. */
+export function secret(description: string) {
+  return parsed<Secret, string>({ description, type: 'string' }, value => {
+    if (typeof value === 'string' && value !== '' && value.length <= MAX_TEXT) return new Secret(value);
+    const found =
+      typeof value !== 'string' ? 'something else' : value === '' ? 'an empty one' : 'a longer one';
+    throw new Lb4Error('LB4_CONFIG', `expected text of at most ${MAX_TEXT} characters, got ${found}`);
   });
 }
 

@@ -14,6 +14,8 @@ export interface SystemFacts {
 }
 
 const SHORT_IDLE_MS = 600_000;
+/** Default of Redis's repl-ping-replica-period. */
+const REDIS_PING_MS = 10_000;
 
 type Warn = (path: readonly PropertyKey[], message: string) => void;
 
@@ -65,6 +67,12 @@ function idle({ protocol, timeouts }: ServiceConfig, warn: Warn): void {
 }
 
 function health({ protocol, health }: ServiceConfig, warn: Warn): void {
+  if (health.kind === 'redis' && health.max_lag > 0 && health.max_lag <= REDIS_PING_MS) {
+    warn(
+      ['health', 'max_lag'],
+      "an idle primary says a word every 10s (repl-ping-replica-period), and until then a replica's lag grows; use more than that, or make Redis ping more often",
+    );
+  }
   if (health.kind !== 'none') return;
   if (protocol === 'tcp') {
     warn(

@@ -121,12 +121,32 @@ function finish({ services, ...rest }: ReturnType<typeof configSchema.parse>, ba
   for (const [name, service] of Object.entries(services)) {
     const { kind } = service.strategy;
     const path = isUserStrategy(kind) && !isAbsolute(kind) ? resolve(base, kind) : kind;
-    named[name] = { name, ...service, strategy: { ...service.strategy, kind: path } };
+    const health = withPaths(service.health, base);
+    named[name] = { name, ...service, strategy: { ...service.strategy, kind: path }, health };
   }
   const { token_file } = rest.admin;
   const admin =
     token_file === undefined ? rest.admin : { ...rest.admin, token_file: resolve(base, token_file) };
   return freeze({ ...rest, admin, services: named });
+}
+
+/** Relative paths of files start from the configuration's folder. */
+function withPaths<T extends Pick<ServiceConfig['health'], 'password_file' | 'tls'>>(
+  health: T,
+  base: string,
+): T {
+  const at = (path: string | undefined) => (path === undefined ? undefined : resolve(base, path));
+  const { password_file, tls } = health;
+  return {
+    ...health,
+    password_file: at(password_file),
+    tls: tls && {
+      ...tls,
+      ca_file: at(tls.ca_file),
+      cert_file: at(tls.cert_file),
+      key_file: at(tls.key_file),
+    },
+  };
 }
 
 function freeze<T>(value: T): T {

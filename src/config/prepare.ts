@@ -46,10 +46,12 @@ function substitute(text: string, env: Env, path: readonly PropertyKey[], faults
   return text.replace(/\$\$\{|\$\{([^}]*)(\}?)/g, (whole, name: string | undefined, close: string) => {
     if (whole === '$${') return '${';
     if (close === '' || !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name ?? '')) {
+      // Part of a password is not shown.
+      const got = path.at(-1) === 'password' ? 'something else' : quote(whole);
       faults.push({
         path,
         at: 'value',
-        message: `expected "\${NAME}" with the name of an environment variable ("$\${" for a literal "\${"), got ${quote(whole)}`,
+        message: `expected "\${NAME}" with the name of an environment variable ("$\${" for a literal "\${"), got ${got}`,
       });
       return whole;
     }

@@ -3,7 +3,9 @@ import { formatDuration } from '../duration.js';
 import { parseConfigObject } from './parse.js';
 import { formatRate } from './rate.js';
 import type { AdminListen, BackendConfig, Config, ServiceConfig, StrategyConfig } from './schema.js';
+import { Secret } from './secret.js';
 import { strategyDefaults } from './strategy.js';
+import type { TlsConfig } from './tls.js';
 import { key, string, value } from './toml-text.js';
 
 /** A Config in which every key that has a default has it; for a protocol, as defaults differ. */
@@ -27,13 +29,15 @@ const DURATIONS = new Set([
   'interval',
   'timeout',
   'slow_start',
+  'max_lag',
   'keepalive',
 ]);
 const RATES = new Set(['connection_rate', 'connection_rate_per_client']);
 const ESSENTIAL = new Set(['listen', 'protocol', 'strategy', 'backends']);
 
 /**
- * A Config as TOML: what differs from the defaults and the essentials. Loading the text gives the same Config again.
+ * A Config as TOML: what differs from the defaults and the essentials. Loading the text gives the same Config again, but
+ * for passwords, which are not shown: a comment stands in their place.
  * `comment` becomes the first lines.
  */
 export function printConfig(config: Config, comment = ''): string {
@@ -62,9 +66,9 @@ function serviceLines(service: ServiceConfig): string[] {
   return lines;
 }
 
-/** What gets a header of its own. A strategy is a table too, but reads better on one line. */
+/** What gets a header of its own. A strategy and TLS are tables too, but read better on one line. */
 function isTable(name: string, value: unknown): value is object {
-  if (name === 'strategy' || name === 'listen') return false;
+  if (name === 'strategy' || name === 'listen' || name === 'tls' || value instanceof Secret) return false;
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !ArrayBuffer.isView(value);
 }
 
@@ -89,6 +93,8 @@ function field(name: string, found: unknown): string {
   if (found instanceof Uint8Array) return bytesLine(name, found);
   if (name === 'listen') return `listen = ${listen(found as ServiceConfig['listen'] | AdminListen)}`;
   if (name === 'backends') return backends(found as readonly BackendConfig[]);
+  if (found instanceof Secret) return `# ${name} = "…"`;
+  if (name === 'tls') return `tls = ${tls(found as TlsConfig | false)}`;
   if (name === 'strategy') return `strategy = ${strategy(found as StrategyConfig)}`;
   if (typeof found === 'number' && DURATIONS.has(name)) return `${name} = ${string(formatDuration(found))}`;
   if (typeof found === 'number' && RATES.has(name)) return `${name} = ${string(formatRate(found))}`;
@@ -110,6 +116,13 @@ function strategy({ kind, ...options }: StrategyConfig): string {
   const defaults = strategyDefaults(kind);
   const set = Object.entries(options).filter(([name, v]) => v !== defaults[name]);
   return set.length === 0 ? string(kind) : value({ kind, ...Object.fromEntries(set) });
+}
+
+function tls(found: TlsConfig | false): string {
+  if (found === false) return 'false';
+  const { verify, ...rest } = found;
+  const set = Object.entries({ ...rest, ...(!verify && { verify }) }).filter(([, v]) => v !== undefined);
+  return set.length === 0 ? 'true' : value(Object.fromEntries(set));
 }
 
 function backends(all: readonly BackendConfig[]): string {

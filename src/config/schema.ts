@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseBind } from '../address.js';
-import { choice, duration, expected, flag, number, parsed, text, textOf } from './fields.js';
+import { choice, duration, expected, flag, number, parsed, path, text, textOf } from './fields.js';
+import type { Secret } from './secret.js';
 import { MAX_INT32, serviceTable } from './service.js';
 
 /**
@@ -51,9 +52,7 @@ const admin = z.strictObject({
     },
     parseAdmin,
   ).prefault('unix'),
-  token_file: text(
-    /^[\x20-\x7e\u00a0-\uffff]+$/,
-    'the path of a file, without control characters',
+  token_file: path(
     "File with the bearer token, relative to this file's folder; required for an address that is not loopback.",
   ).optional(),
 });
@@ -90,7 +89,7 @@ export const configSchema = z.strictObject({
   }),
 });
 
-type Frozen<T> = T extends Uint8Array
+type Frozen<T> = T extends Uint8Array | Secret
   ? T
   : T extends readonly (infer E)[]
     ? readonly Frozen<E>[]

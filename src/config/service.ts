@@ -2,13 +2,11 @@ import { z } from 'zod';
 import { isIp, type Listen, parseListen } from '../address.js';
 import { backendField } from './backend.js';
 import {
-  bytes,
   choice,
   duration,
   expected,
   flag,
   forward,
-  hexBytes,
   list,
   networks,
   number,
@@ -16,6 +14,7 @@ import {
   rate,
   textOf,
 } from './fields.js';
+import { healthTable, withProbe } from './health.js';
 import { DEFAULT_STRATEGY, strategyField } from './strategy.js';
 
 export const MAX_INT32 = 2_147_483_647;
@@ -87,45 +86,6 @@ const queue = z.strictObject({
   ).prefault(0),
 });
 
-const health = z.strictObject({
-  kind: choice(
-    ['tcp', 'exchange', 'none'],
-    'Active probe: tcp connects, exchange sends and expects bytes, none is off. Default: tcp for TCP, none for UDP.',
-  ).optional(),
-  interval: duration('Between two probes of a backend.', 10, 86_400_000).prefault('2s'),
-  timeout: duration('A probe that takes longer has failed.', 1, 3_600_000).prefault('1s'),
-  fall: number(1, 1000, 'Consecutive failures that mark a backend down.').prefault(3),
-  rise: number(1, 1000, 'Consecutive successes that mark it up again.').prefault(2),
-  jitter: number(
-    0,
-    1,
-    'Random part of the interval, so that probes do not come in step; 0.1 = ±10 %.',
-    true,
-  ).prefault(0.1),
-  port: number(0, 65535, "Probe another port; 0 = the backend's own.").prefault(0),
-  send: bytes('exchange: text to send (UTF-8).').optional(),
-  send_hex: hexBytes('exchange: bytes to send, in hexadecimal, instead of send.').optional(),
-  expect: bytes('exchange: text that the answer must contain.').optional(),
-  expect_hex: hexBytes(
-    'exchange: bytes that the answer must contain, in hexadecimal, instead of expect.',
-  ).optional(),
-  passive_failures: number(
-    0,
-    1000,
-    'Consecutive connect failures of real traffic that mark a backend down at once; 0 = off.',
-  ).prefault(3),
-  on_down: choice(
-    ['keep', 'close'],
-    'What happens to the open connections of a backend that goes down.',
-  ).prefault('keep'),
-  slow_start: duration("Ramp a recovered backend's weight up over this time; 0 = at once.").prefault('0s'),
-  panic_threshold: number(
-    0,
-    100,
-    'Percentage of usable backends below which health is ignored; 0 = never.',
-  ).prefault(0),
-});
-
 const proxyProtocol = z.strictObject({
   accept: choice(
     ['off', 'v1', 'v2', 'any'],
@@ -183,7 +143,7 @@ export const serviceTable = z
     timeouts: timeouts.describe('How long things may take.').prefault({}),
     retry: retry.describe('What happens when a backend cannot be reached.').prefault({}),
     queue: queue.describe('Waiting for a backend with room.').prefault({}),
-    health: health.describe('How backends that are down are found.').prefault({}),
+    health: healthTable.describe('How backends that are down are found.').prefault({}),
     proxy_protocol: proxyProtocol
       .describe("Passing the client's address on (HAProxy's PROXY protocol).")
       .prefault({}),
@@ -197,18 +157,4 @@ export const serviceTable = z
 
 function withIdle({ connect, idle, ...rest }: z.output<typeof timeouts>, protocol: 'tcp' | 'udp') {
   return { connect, idle: idle ?? (protocol === 'udp' ? UDP_IDLE_MS : 0), ...rest };
-}
-
-/** The probe's default, and its bytes under one name however they were written. */
-function withProbe(
-  { kind, send, send_hex, expect, expect_hex, ...rest }: z.output<typeof health>,
-  protocol: 'tcp' | 'udp',
-) {
-  const none = new Uint8Array(0);
-  return {
-    kind: kind ?? (protocol === 'udp' ? ('none' as const) : ('tcp' as const)),
-    ...rest,
-    send: send ?? send_hex ?? none,
-    expect: expect ?? expect_hex ?? none,
-  };
 }

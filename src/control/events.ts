@@ -10,6 +10,8 @@ export type Happening =
       readonly from: StateName;
       readonly to: StateName;
       readonly reason: string;
+      /** True when it went down, and that was not to be expected. */
+      readonly alarming: boolean;
     }
   | {
       readonly type: 'weight';

@@ -43,10 +43,11 @@ export class Journal {
     const { log } = this;
     const { type, ...fields } = event;
     switch (event.type) {
-      case 'state':
-        if (event.to === 'down') log.warn(fields, 'backend is down');
-        else log.info(fields, `backend is ${event.to}`);
+      case 'state': {
+        const { alarming, type: _, ...change } = event;
+        log[alarming ? 'warn' : 'info'](change, `backend is ${event.to}`);
         break;
+      }
       case 'weight':
         log.info(fields, 'weight changed');
         break;

@@ -53,6 +53,6 @@ export function servicePlan(
   };
 }
 
-function backendPlan({ slot, id, key, endpoint, backup, maxConnections }: Backend): BackendPlan {
-  return { slot, id, key, endpoint, backup, maxConnections };
+function backendPlan({ slot, id, key, endpoint, maxConnections }: Backend): BackendPlan {
+  return { slot, id, key, endpoint, maxConnections };
 }

@@ -13,6 +13,8 @@ export interface RosterDeps {
   readonly events: EventHub;
   /** What a backend's state and weight are to be. */
   wanted(found: Discovered): { readonly admin: AdminState; readonly weight: number };
+  /** Whether a backend may get connections before its first probe. */
+  trusted(): boolean;
   /** A backend's state was changed by hand or by the configuration. */
   onAdmin(backend: Backend): void;
   /** A backend is no longer in the list: it drains. What is returned is called if it comes back, or has nothing left to drain. */
@@ -125,7 +127,7 @@ export class Roster {
   }
 
   private create(found: Discovered): Backend {
-    const { service, slots, table, wanted, events } = this.deps;
+    const { service, slots, table, wanted, trusted, events } = this.deps;
     const init = {
       service,
       id: found.id,
@@ -133,6 +135,7 @@ export class Roster {
       slot: slots.take(),
       backup: found.backup,
       maxConnections: found.max_connections,
+      trusted: trusted(),
       ...wanted(found),
     };
     return new Backend(init, table, ({ backend, ...change }) =>
@@ -154,7 +157,7 @@ export class Roster {
 
   private adopt(backend: Backend, found: Discovered, reason: string): void {
     backend.id = found.id;
-    backend.backup = found.backup;
+    if (backend.backup !== found.backup) backend.setBackup(found.backup);
     backend.maxConnections = found.max_connections;
     this.align(backend, reason);
   }

@@ -10,6 +10,7 @@ import { localHeader } from '../flow/proxy-protocol.js';
 import { SharedClients } from '../flow/shared-clients.js';
 import type { CheckResult } from '../health/checker.js';
 import { HealthMonitor, type MonitorConfig } from '../health/monitor.js';
+import { requireProbe } from '../health/probes/index.js';
 import type { AdminState, Backend } from '../pool/backend.js';
 import type { ServicePlan } from '../pool/plan.js';
 import type { SharedTable, SlotAllocator } from '../pool/table.js';
@@ -44,6 +45,11 @@ export interface ServiceDeps {
 export interface LastCheck {
   readonly at: Date;
   readonly result: CheckResult;
+}
+
+/** Rejects with Lb4Error LB4_CONFIG when such a service cannot be looked after here. */
+export function requireService({ health }: ServiceConfig): Promise<void> {
+  return requireProbe(health);
 }
 
 /** The control plane of one service: where its backends come from, how they are, and the plan that follows from that. */
@@ -84,6 +90,7 @@ export class ServiceControl {
       table: deps.table,
       slots: deps.slots,
       wanted: found => this.runtime.wanted(found),
+      trusted: () => this.config.health.role === 'any',
       events: deps.events,
       onAdmin: backend => this.monitor.adminChanged(backend),
       onRemoved: backend => {
@@ -143,6 +150,7 @@ export class ServiceControl {
   async update(config: ServiceConfig): Promise<string[]> {
     const before = this.config;
     this.config = config;
+    for (const backend of this.list) backend.setTrusted(config.health.role === 'any');
     if (!isDeepStrictEqual(monitorConfig(before), monitorConfig(config))) {
       this.monitor.update(monitorConfig(config));
     }
@@ -159,8 +167,9 @@ export class ServiceControl {
   /** True when a new connection would find a backend. */
   get usable(): boolean {
     return this.list.some(
-      ({ state, weight }) =>
-        weight > 0 && (state === 'up' || state === 'checking' || (state === 'down' && this.monitor.panic)),
+      ({ state, weight, trusted }) =>
+        weight > 0 &&
+        (state === 'up' || (state === 'checking' && trusted) || (state === 'down' && this.monitor.panic)),
     );
   }
 

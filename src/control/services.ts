@@ -14,7 +14,7 @@ import { Drains, drainPace } from './drains.js';
 import type { EventHub } from './events.js';
 import type { Journal } from './journal.js';
 import { measureServices, type ServiceMeasures } from './measure.js';
-import { ServiceControl, type ServiceDeps } from './service.js';
+import { requireService, ServiceControl, type ServiceDeps } from './service.js';
 import type { PassedSockets } from './sockets.js';
 
 export interface ServiceSetInit {
@@ -96,6 +96,7 @@ export class ServiceSet {
    */
   async change(config: Config): Promise<readonly string[]> {
     const plane = this.plane!;
+    await Promise.all(Object.values(config.services).map(requireService));
     const added = Object.values(config.services)
       .filter(({ name, protocol }) => this.services.get(name)?.config.protocol !== protocol)
       .map(service => new ServiceControl(service, this.deps));

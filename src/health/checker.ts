@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from '../clock.js';
+import { type Finding, WELL } from './finding.js';
 import { type Probe, ProbeError } from './probes/probe.js';
 
 /** What one probe found. */
@@ -7,6 +8,8 @@ export interface CheckResult {
   readonly result: 'ok' | 'failed' | 'inconclusive';
   /** Why it is not ok; empty when it is. */
   readonly reason: string;
+  /** What the server told; nothing unless it is ok. */
+  readonly finding: Finding;
   readonly durationMs: number;
 }
 
@@ -31,6 +34,7 @@ export class Checker {
   private readonly onResult: (result: CheckResult) => void;
   private readonly stopping = new AbortController();
   private cancel: Cancel | undefined;
+  private asking = false;
 
   constructor(
     probe: Probe,
@@ -56,27 +60,33 @@ export class Checker {
   stop(): void {
     this.cancel?.();
     this.stopping.abort();
+    if (!this.asking) this.probe.close?.();
   }
 
   private async run(): Promise<void> {
     const { clock, schedule, stopping } = this;
     const startedAt = clock.now();
+    this.asking = true;
     const outcome = await this.ask();
-    if (stopping.signal.aborted) return;
+    this.asking = false;
+    if (stopping.signal.aborted) {
+      this.probe.close?.();
+      return;
+    }
     this.onResult({ ...outcome, durationMs: clock.now() - startedAt });
     if (stopping.signal.aborted) return;
     const gap = schedule.interval * (1 + schedule.jitter * (2 * this.random() - 1));
     this.cancel = clock.after(Math.max(0, startedAt + gap - clock.now()), () => void this.run());
   }
 
-  private async ask(): Promise<Pick<CheckResult, 'result' | 'reason'>> {
+  private async ask(): Promise<Omit<CheckResult, 'durationMs'>> {
     try {
-      await this.probe.check(this.schedule.timeout, this.stopping.signal);
-      return { result: 'ok', reason: '' };
+      const finding = await this.probe.check(this.schedule.timeout, this.stopping.signal);
+      return { result: 'ok', reason: '', finding };
     } catch (error) {
       const local = error instanceof ProbeError && error.local;
       const reason = error instanceof Error ? error.message : String(error);
-      return { result: local ? 'inconclusive' : 'failed', reason };
+      return { result: local ? 'inconclusive' : 'failed', reason, finding: WELL };
     }
   }
 }

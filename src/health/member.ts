@@ -2,7 +2,9 @@ import type { Cancel, Clock } from '../clock.js';
 import { formatDuration } from '../duration.js';
 import type { Backend } from '../pool/backend.js';
 import { Checker, type CheckResult } from './checker.js';
+import type { Finding } from './finding.js';
 import { CHECKING, DOWN, type Health, step, UP } from './hysteresis.js';
+import { judge } from './judge.js';
 import type { Probe } from './probes/probe.js';
 import type { HealthSettings } from './settings.js';
 import { SlowStart } from './slow-start.js';
@@ -30,6 +32,8 @@ export class Member {
   private health: Health;
   private checker: Checker | undefined;
   private cancelTrial: Cancel | undefined;
+  /** What the last check found; undefined unless the server was well. */
+  private last: Finding | undefined;
   /** In maintenance: nothing is asked. */
   private resting = false;
 
@@ -43,6 +47,7 @@ export class Member {
   /** Begin to watch (again), with the settings as they are now; the state and what was counted stay. */
   watch(delayMs: number): void {
     this.unwatch();
+    this.last = undefined;
     this.resting = this.backend.admin === 'maint';
     if (this.resting) return;
     const { context } = this;
@@ -93,11 +98,40 @@ export class Member {
     this.slowStart.end();
   }
 
+  /** The service wants another role or lag: look at what was found last with new eyes. */
+  reconsider(): void {
+    if (this.last === undefined || this.resting) return;
+    const { reason, certain, standIn } = judge(this.last, this.context.settings);
+    if (certain) {
+      this.refute(reason);
+    } else if (reason === '') {
+      this.backend.setStandIn(standIn);
+      this.set(UP, 'it has the role that is wanted now');
+    }
+  }
+
   private take(result: CheckResult): void {
-    this.context.checked(this.backend, result);
-    if (result.result === 'inconclusive') return;
+    this.last = result.result === 'ok' ? result.finding : undefined;
+    if (result.result !== 'ok') {
+      this.context.checked(this.backend, result);
+      if (result.result === 'failed') this.count(false, result.reason);
+      return;
+    }
+    const { reason, certain, standIn } = judge(result.finding, this.context.settings);
+    const ok = reason === '';
+    this.context.checked(this.backend, ok ? result : { ...result, result: 'failed', reason });
+    if (certain) {
+      this.refute(reason);
+      return;
+    }
+    // Before it becomes usable: not one connection may take it for what it is not.
+    if (ok) this.backend.setStandIn(standIn);
+    this.count(ok, reason);
+  }
+
+  /** One result more for or against it. */
+  private count(ok: boolean, reason: string): void {
     const { settings } = this.context;
-    const ok = result.result === 'ok';
     const before = this.health.state;
     const next = step(this.health, ok, settings);
     if (!next.flipped) {
@@ -106,7 +140,15 @@ export class Member {
     }
     const count = ok ? (before === 'checking' ? 1 : settings.rise) : settings.fall;
     const probes = count === 1 ? 'probe' : `${count} probes`;
-    this.set(next, ok ? `${probes} ok` : `${probes} failed: ${result.reason}`);
+    this.set(next, ok ? `${probes} ok` : `${probes} failed: ${reason}`);
+  }
+
+  /** It is not what the service wants, and says so itself: down at once. */
+  private refute(reason: string): void {
+    // Whoever served until now is missed; who has never served is not.
+    const alarming = this.health.state === 'up';
+    this.set(DOWN, reason, alarming);
+    this.backend.explain(reason);
   }
 
   /** Without probes time is the only judge: down, then on trial, then up, TRIAL_MS each. */
@@ -121,7 +163,7 @@ export class Member {
     });
   }
 
-  private set(next: Health, reason: string): void {
+  private set(next: Health, reason: string, alarming?: boolean): void {
     const before = this.health.state;
     this.health = { state: next.state, against: next.against };
     if (next.state === before) return;
@@ -129,7 +171,7 @@ export class Member {
     if (before === 'down' && this.backend.admin !== 'maint') {
       this.slowStart.begin(this.context.settings.slow_start);
     } else if (next.state === 'down') this.slowStart.end();
-    this.backend.setHealth(next.state, reason);
+    this.backend.setHealth(next.state, reason, alarming);
     this.context.changed(this.backend);
   }
 }

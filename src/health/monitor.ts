@@ -96,9 +96,12 @@ export class HealthMonitor {
       before.protocol === config.protocol &&
       before.source === config.source &&
       Buffer.compare(before.preamble, config.preamble) === 0;
+    const { role, max_lag } = before.settings;
+    const otherEyes = role !== config.settings.role || max_lag !== config.settings.max_lag;
     for (const member of this.members.values()) {
       if (config.settings.slow_start === 0) member.endSlowStart();
       if (!goOn) member.watch(this.nextDelay());
+      if (otherEyes) member.reconsider();
     }
     this.updatePanic();
   }

@@ -11,6 +11,8 @@ export interface Transition {
   readonly to: StateName;
   /** Why, in words: `connection refused`, `3 probes failed: timeout after 1s`, `by operator`. */
   readonly reason: string;
+  /** False for going down in the way of things: the backend turned out to have another role than the service wants. */
+  readonly alarming: boolean;
 }
 
 export interface BackendInit {
@@ -22,6 +24,8 @@ export interface BackendInit {
   readonly backup: boolean;
   readonly maxConnections: number;
   readonly admin: AdminState;
+  /** Whether it may get connections while it is `checking`; false where its role must be known first. Default: true. */
+  readonly trusted?: boolean;
 }
 
 /**
@@ -34,15 +38,20 @@ export class Backend {
   readonly key: string;
   readonly slot: number;
   id: string;
+  /** Configured as a backup. */
   backup: boolean;
   maxConnections: number;
   weight: number;
   admin: AdminState;
   health: HealthState = 'checking';
+  /** Whether it may get connections while it is `checking`. */
+  trusted: boolean;
   /** Why it is down; empty while it is not. */
   downReason = '';
   /** Share of the weight that is in effect, in (0, 1]; below 1 during slow start. */
   private share = 1;
+  /** Found to be a backup, by its role. */
+  private standIn = false;
   private readonly table: SharedTable;
   private readonly onTransition: (transition: Transition) => void;
 
@@ -56,6 +65,7 @@ export class Backend {
     this.maxConnections = init.maxConnections;
     this.weight = init.weight;
     this.admin = init.admin;
+    this.trusted = init.trusted ?? true;
     this.table = table;
     this.onTransition = onTransition;
     this.publish();
@@ -71,13 +81,22 @@ export class Backend {
     return Atomics.load(this.table.active, this.slot);
   }
 
-  setHealth(health: HealthState, reason: string): void {
+  setHealth(health: HealthState, reason: string, alarming?: boolean): void {
     if (health === this.health) return;
-    this.change(() => {
-      this.health = health;
-      this.downReason = health === 'down' ? reason : '';
-      Atomics.store(this.table.failures, this.slot, 0);
-    }, reason);
+    this.change(
+      () => {
+        this.health = health;
+        this.downReason = health === 'down' ? reason : '';
+        Atomics.store(this.table.failures, this.slot, 0);
+      },
+      reason,
+      alarming,
+    );
+  }
+
+  /** It stays down, but for another reason. */
+  explain(reason: string): void {
+    if (this.health === 'down') this.downReason = reason;
   }
 
   setAdmin(admin: AdminState, reason: string): void {
@@ -85,6 +104,24 @@ export class Backend {
     this.change(() => {
       this.admin = admin;
     }, reason);
+  }
+
+  setBackup(backup: boolean): void {
+    this.backup = backup;
+    this.publish();
+  }
+
+  /** By its role it is to be picked only when no other is left. */
+  setStandIn(standIn: boolean): void {
+    if (standIn === this.standIn) return;
+    this.standIn = standIn;
+    this.publish();
+  }
+
+  setTrusted(trusted: boolean): void {
+    if (trusted === this.trusted) return;
+    this.trusted = trusted;
+    this.publish();
   }
 
   setWeight(weight: number): void {
@@ -99,17 +136,20 @@ export class Backend {
     this.publish();
   }
 
-  private change(apply: () => void, reason: string): void {
+  private change(apply: () => void, reason: string, alarming?: boolean): void {
     const from = this.state;
     apply();
     this.publish();
     const to = this.state;
-    if (from !== to) this.onTransition({ backend: this, from, to, reason });
+    if (from === to) return;
+    this.onTransition({ backend: this, from, to, reason, alarming: alarming ?? to === 'down' });
   }
 
   private publish(): void {
     this.table.weight[this.slot] = this.weight * this.share;
-    Atomics.store(this.table.state, this.slot, State[this.state]);
+    Atomics.store(this.table.backup, this.slot, this.backup || this.standIn ? 1 : 0);
+    const unproven = this.state === 'checking' && !this.trusted;
+    Atomics.store(this.table.state, this.slot, unproven ? State.down : State[this.state]);
     this.table.bump();
   }
 }

@@ -159,8 +159,9 @@ export class Picker {
       const healthy = state === State.up || state === State.checking || (panic && state === State.down);
       return healthy && this.table.weight[slot]! > 0;
     });
-    const primaries = usable.filter(candidate => !candidate.plan.backup);
-    const backups = usable.filter(candidate => candidate.plan.backup);
+    const { backup } = this.table;
+    const primaries = usable.filter(({ slot }) => Atomics.load(backup, slot) === 0);
+    const backups = usable.filter(({ slot }) => Atomics.load(backup, slot) === 1);
     this.primaries = primaries.length;
     this.backups = backups.length;
     this.primary.rebuild(primaries);

@@ -52,7 +52,6 @@ export interface BackendPlan {
   readonly id: string;
   readonly key: string;
   readonly endpoint: Endpoint;
-  readonly backup: boolean;
   /** 0 = no limit. */
   readonly maxConnections: number;
 }

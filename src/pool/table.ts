@@ -35,7 +35,7 @@ export interface RateCell {
 
 const RATE_LOCKS = 5;
 const PICK_LOCKS = 6;
-const INT_FIELDS = 7;
+const INT_FIELDS = 8;
 /** Two numbers for each slot. */
 const BUCKETS = 3;
 const MEMORY_COLUMNS = 5;
@@ -58,6 +58,8 @@ export class SharedTable {
   readonly panic: Int32Array;
   /** [0] grows with every change of set, state or weight and tells pickers to rebuild. */
   readonly generation: Int32Array;
+  /** Backend slots: 1 for a backup, which gets connections only when no primary is left. */
+  readonly backup: Int32Array;
   /** Effective weight; written by the control plane only. */
   readonly weight: Float64Array;
   /** Moving average of the response time in ms. Racing writers may lose a sample, never tear a value. */
@@ -87,6 +89,7 @@ export class SharedTable {
     this.generation = ints(4);
     this.rateLocks = ints(RATE_LOCKS);
     this.pickLocks = ints(PICK_LOCKS);
+    this.backup = ints(7);
     this.weight = floats(0);
     this.latency = floats(1);
     this.latencyAt = floats(2);
@@ -168,6 +171,7 @@ export class SharedTable {
     Atomics.store(this.state, slot, State.free);
     Atomics.store(this.failures, slot, 0);
     Atomics.store(this.panic, slot, 0);
+    Atomics.store(this.backup, slot, 0);
     this.weight[slot] = 0;
     this.latency[slot] = 0;
     this.latencyAt[slot] = 0;

@@ -37,6 +37,15 @@ t.test('health off', async t => {
   t.match(warnings({ protocol: 'udp', health: { passive_failures: 0 } }), [/^health.passive_failures/]);
 });
 
+t.test("Redis's lag below its primary's silence", async t => {
+  const lag = (kind: string, max_lag: string) =>
+    warnings({ health: { kind, max_lag, ...(kind === 'postgres' && { user: 'x' }) } });
+  t.match(lag('redis', '10s'), [/^health.max_lag: an idle primary says a word every 10s/]);
+  t.strictSame(lag('redis', '11s'), []);
+  t.strictSame(lag('redis', '0'), []);
+  t.strictSame(lag('postgres', '1s'), []);
+});
+
 t.test('file descriptors', async t => {
   t.match(warnings({ max_connections: 513 }, { fileLimit: 1024 }), [
     /^max_connections: 513 connections need 1026/,

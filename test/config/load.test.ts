@@ -138,13 +138,6 @@ t.test('a key in the wrong table says where it belongs', async t => {
   ]);
 });
 
-t.test('what belongs to a later release is refused in words', async t => {
-  t.strictSame(errors(service('[services.pg.health]\nkind = "redis"\nrole = "primary"')), [
-    'lb4.toml:5:8 services.pg.health.kind: expected one of "tcp", "exchange", "none", got "redis"',
-    'lb4.toml:6:1 services.pg.health.role: unknown key "role"',
-  ]);
-});
-
 t.test('syntax errors are one plain line', async t => {
   for (const [text, message] of [
     [

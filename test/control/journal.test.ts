@@ -78,8 +78,8 @@ t.test('no work for lines that nobody wants', async t => {
 t.test('transitions: down is a warning', async t => {
   const { lines, journal: j } = journal();
   const event = { id: 1, at: '', type: 'state', service: 'web', backend: 'b0' } as const;
-  j.event({ ...event, from: 'up', to: 'down', reason: '3 probes failed: refused' });
-  j.event({ ...event, from: 'down', to: 'up', reason: '2 probes ok' });
+  j.event({ ...event, from: 'up', to: 'down', alarming: true, reason: '3 probes failed: refused' });
+  j.event({ ...event, from: 'down', to: 'up', alarming: false, reason: '2 probes ok' });
   t.match(lines, [
     {
       level: 40,

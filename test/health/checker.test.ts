@@ -30,7 +30,7 @@ t.test('the first probe goes out at once, then one every interval', async t => {
   t.equal(probe.asked, 2);
   await clock.advance(20_000);
   t.equal(probe.asked, 12);
-  t.strictSame(results[0], { result: 'ok', reason: '', durationMs: 0 });
+  t.strictSame(results[0], { result: 'ok', reason: '', finding: {}, durationMs: 0 });
   checker.stop();
 });
 

@@ -1,4 +1,5 @@
 import type { Endpoint } from '../../src/address.js';
+import { type Finding, WELL } from '../../src/health/finding.js';
 import { type Probe, ProbeError } from '../../src/health/probes/probe.js';
 import type { HealthSettings } from '../../src/health/settings.js';
 import { Backend, type Transition } from '../../src/pool/backend.js';
@@ -18,6 +19,10 @@ export function settings(overrides: Partial<HealthSettings> = {}): HealthSetting
     port: 0,
     send: NO_BYTES,
     expect: NO_BYTES,
+    database: 'postgres',
+    tls: false,
+    role: 'any',
+    max_lag: 0,
     passive_failures: 3,
     on_down: 'keep',
     slow_start: 0,
@@ -30,9 +35,14 @@ export function settings(overrides: Partial<HealthSettings> = {}): HealthSetting
 export class Pool {
   readonly table = SharedTable.create(1);
   readonly log: string[] = [];
+  /** Those of them that are alarming. */
+  readonly alarms: string[] = [];
   private readonly slots = new SlotAllocator(this.table);
 
-  backend(id: string, options: { backup?: boolean; endpoint?: Endpoint; weight?: number } = {}): Backend {
+  backend(
+    id: string,
+    options: { backup?: boolean; trusted?: boolean; endpoint?: Endpoint; weight?: number } = {},
+  ): Backend {
     return new Backend(
       {
         service: 's',
@@ -43,9 +53,14 @@ export class Pool {
         backup: options.backup ?? false,
         maxConnections: 0,
         admin: 'ready',
+        trusted: options.trusted,
       },
       this.table,
-      ({ backend, from, to, reason }: Transition) => this.log.push(`${backend.id} ${from}>${to} ${reason}`),
+      ({ backend, from, to, reason, alarming }: Transition) => {
+        const line = `${backend.id} ${from}>${to} ${reason}`;
+        this.log.push(line);
+        if (alarming) this.alarms.push(line);
+      },
     );
   }
 
@@ -64,7 +79,9 @@ export class FakeProbe implements Probe {
   mostInFlight = 0;
   private release: (() => void) | undefined;
 
-  async check(_timeoutMs: number, signal?: AbortSignal): Promise<void> {
+  finding: Finding = WELL;
+
+  async check(_timeoutMs: number, signal?: AbortSignal): Promise<Finding> {
     this.asked++;
     this.mostInFlight = Math.max(this.mostInFlight, ++this.inFlight);
     if (this.answer === 'hang') {
@@ -76,6 +93,7 @@ export class FakeProbe implements Probe {
     this.inFlight--;
     if (this.answer === 'refused') throw new ProbeError('connection refused');
     if (this.answer === 'local') throw new ProbeError('too many open files', { local: true });
+    return this.finding;
   }
 
   /** Let a hanging probe answer what `answer` says by now. */

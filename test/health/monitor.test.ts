@@ -1,4 +1,5 @@
 import t from 'tap';
+import { WELL } from '../../src/health/finding.js';
 import { HealthMonitor, type MonitorConfig, type MonitorHooks } from '../../src/health/monitor.js';
 import type { HealthSettings } from '../../src/health/settings.js';
 import type { Backend } from '../../src/pool/backend.js';
@@ -325,6 +326,7 @@ t.test('1,000 backends: first probes within half a second, and no storm at any t
       description: 'counting',
       check: async () => {
         times.push(clock.now());
+        return WELL;
       },
     }),
   });

@@ -1,55 +1,22 @@
-import { chownSync } from 'node:fs';
-import { join } from 'node:path';
 import t, { type Test } from 'tap';
-import { freePort } from '../fixtures/backends.js';
 import { config, oneService, startBalancer } from '../fixtures/balancer.js';
-import { folder, startProgram } from '../fixtures/program.js';
+import { startProgram } from '../fixtures/program.js';
 import { until } from '../fixtures/until.js';
+import { connection, Postgres, psql } from './postgres-server.js';
 import { execute, needs } from './programs.js';
-import { Server } from './servers.js';
 
-/** PostgreSQL refuses to run as root. */
-const USER = process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : {};
-
-/** A database cluster of its own, with pgbench's tables when `scale` is given. */
-async function postgres(t: Test, { tables }: { tables: boolean }): Promise<{ server: Server; port: number }> {
-  const dir = folder(t);
-  if (USER.uid !== undefined) chownSync(dir, USER.uid, USER.gid);
-  const data = join(dir, 'data');
-  const run = { ...USER, cwd: dir };
-  const init = await execute('initdb', ['-D', data, '-A', 'trust', '-U', 'postgres', '--no-sync'], run);
-  if (init.code !== 0) throw new Error(init.stderr);
-  const port = await freePort();
-  const settings = [
-    'listen_addresses=127.0.0.1',
-    'unix_socket_directories=',
-    'fsync=off',
-    'logging_collector=off',
-    'shared_buffers=16MB',
-  ];
-  const args = ['-D', data, '-p', String(port), ...settings.flatMap(one => ['-c', one])];
-  const server = new Server(t, 'postgres', args, run);
-  server.start();
-  await server.ready(async () => (await psql(port, 'select 1')) === '1');
-  if (tables) {
-    const { code, stderr } = await execute('pgbench', ['-i', '-q', '-n', ...connection(port)]);
-    if (code !== 0) throw new Error(stderr);
-  }
-  return { server, port };
-}
-
-function connection(port: number): string[] {
-  return ['-h', '127.0.0.1', '-p', String(port), '-U', 'postgres', 'postgres'];
-}
-
-async function psql(port: number, sql: string): Promise<string> {
-  return (await execute('psql', ['-qAtX', '-c', sql, ...connection(port)])).stdout.trim();
+/** A server with pgbench's tables. */
+async function bench(t: Test): Promise<Postgres> {
+  const server = await Postgres.primary(t);
+  const { code, stderr } = await execute('pgbench', ['-i', '-q', '-n', ...connection(server.port)]);
+  if (code !== 0) throw new Error(stderr);
+  return server;
 }
 
 const TOOLS = needs('initdb', 'postgres', 'pgbench', 'psql');
 
 t.test('pgbench through lb4', TOOLS, async t => {
-  const servers = [await postgres(t, { tables: true }), await postgres(t, { tables: true })];
+  const servers = [await bench(t), await bench(t)];
   const program = await startProgram(
     t,
     config({
@@ -89,11 +56,11 @@ t.test('pgbench through lb4', TOOLS, async t => {
 });
 
 t.test('health probes leave no line in the log of PostgreSQL', TOOLS, async t => {
-  const { server, port } = await postgres(t, { tables: false });
+  const server = await Postgres.primary(t);
   const quiet = server.output;
   const { service } = await startBalancer(
     t,
-    oneService({ backends: [`127.0.0.1:${port}`], health: { kind: 'tcp', interval: '20ms' } }),
+    oneService({ backends: [server.address], health: { kind: 'tcp', interval: '20ms' } }),
   );
   const seen = new Set<unknown>();
   await until('twenty probes', () => {
@@ -101,6 +68,6 @@ t.test('health probes leave no line in the log of PostgreSQL', TOOLS, async t =>
     return seen.size > 20;
   });
   t.equal(service().backends[0]!.state, 'up');
-  await psql(port, 'select 1');
+  await server.sql('select 1');
   t.equal(server.output, quiet);
 });

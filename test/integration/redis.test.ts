@@ -5,35 +5,9 @@ import { type Program, startProgram } from '../fixtures/program.js';
 import { until } from '../fixtures/until.js';
 import { execute, needs } from './programs.js';
 import { RedisClients } from './redis-clients.js';
-import { Server } from './servers.js';
+import { cli, Redis } from './redis-server.js';
 
 const NAMES = ['a', 'b', 'c'];
-
-class Redis extends Server {
-  readonly port: number;
-  readonly name: string;
-
-  constructor(t: Test, name: string, port: number) {
-    const args = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
-    super(t, 'redis-server', args);
-    this.name = name;
-    this.port = port;
-  }
-
-  get address(): string {
-    return `127.0.0.1:${this.port}`;
-  }
-
-  /** Resolves when it answers and knows its name. */
-  async up(): Promise<void> {
-    this.start();
-    await this.ready(async () => (await cli(this.port, 'set', 'name', this.name)) === 'OK');
-  }
-}
-
-async function cli(port: number, ...words: string[]): Promise<string> {
-  return (await execute('redis-cli', ['-h', '127.0.0.1', '-p', String(port), ...words])).stdout.trim();
-}
 
 /** Three servers and lb4 in front. */
 async function setUp(t: Test): Promise<{ servers: Redis[]; program: Program }> {

@@ -56,12 +56,11 @@ export class Fleet {
   }
 
   plans(backends: readonly Backend[] = this.backends): BackendPlan[] {
-    return backends.map(({ slot, id, key, endpoint, backup, maxConnections }) => ({
+    return backends.map(({ slot, id, key, endpoint, maxConnections }) => ({
       slot,
       id,
       key,
       endpoint,
-      backup,
       maxConnections,
     }));
   }

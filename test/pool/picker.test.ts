@@ -121,7 +121,6 @@ t.test('a slot with another owner is another candidate', async t => {
       id: 'other',
       key: '10.9.9.9:80',
       endpoint: { kind: 'ip', host: '10.9.9.9', port: 80 },
-      backup: false,
       maxConnections: 0,
     },
   ]);

@@ -1,5 +1,12 @@
 const SHOWN = 48;
+const MAX_PLAIN = 200;
 const ESCAPES: Readonly<Record<number, string>> = { 9: '\\t', 10: '\\n', 13: '\\r', 34: '\\"', 92: '\\\\' };
+
+/** Somebody else's text on one line and without anything that is not printable, at most 200 characters. */
+export function plain(text: string): string {
+  const shown = text.length > MAX_PLAIN ? `${text.slice(0, MAX_PLAIN)}…` : text;
+  return shown.replace(/[^ -~…]/g, '?');
+}
 
 /** Bytes as quoted printable text for a message, at most 48 of them: `"-ERR no\r\n"`, `"\x00\x01…"`. */
 export function quoteBytes(bytes: Uint8Array): string {

@@ -2,27 +2,27 @@ import { createSocket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
 import { type Endpoint, formatAddress } from '../../address.js';
 import { formatDuration } from '../../duration.js';
+import { type Finding, WELL } from '../finding.js';
 import { type Exchange, mismatch } from './exchange-tcp.js';
 import { type Probe, ProbeError, probeErrorOf } from './probe.js';
+import type { TcpTarget } from './wire.js';
 
-export interface UdpTarget {
+export interface UdpTarget extends TcpTarget {
   readonly endpoint: Extract<Endpoint, { kind: 'ip' }>;
-  /** Local IP address to send from; empty = the system's choice. Taken only where its family fits. */
-  readonly source: string;
 }
 
 /**
  * Well when its reply to one datagram contains the expected bytes; the first reply decides. The socket is connected, so
  * that the kernel drops strangers' datagrams and reports ICMP "port unreachable" (as ECONNREFUSED).
  */
-export function udpExchangeProbe({ endpoint, source }: UdpTarget, exchange: Exchange): Probe {
+export function udpExchangeProbe({ endpoint, source, preamble }: UdpTarget, exchange: Exchange): Probe {
   const { host, port } = endpoint;
-  const request = Buffer.concat([exchange.preamble, exchange.send]);
+  const request = Buffer.concat([preamble, exchange.send]);
   const expect = Buffer.from(exchange.expect);
   const v6 = isIPv6(host);
   const bindTo = source !== '' && isIPv6(source) === v6 ? source : undefined;
 
-  const check = (timeoutMs: number, signal?: AbortSignal): Promise<void> =>
+  const check = (timeoutMs: number, signal?: AbortSignal): Promise<Finding> =>
     new Promise((resolve, reject) => {
       if (signal?.aborted) {
         reject(new ProbeError('stopped'));
@@ -36,7 +36,7 @@ export function udpExchangeProbe({ endpoint, source }: UdpTarget, exchange: Exch
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
         socket.close();
-        if (failure === undefined) resolve();
+        if (failure === undefined) resolve(WELL);
         else reject(failure);
       };
       const onAbort = (): void => done(new ProbeError('stopped'));

@@ -1,12 +1,17 @@
+import type { Finding } from '../finding.js';
+import { plain } from './bytes.js';
+
 /** One way to ask a backend whether it is well. When to ask and what to make of the answer live elsewhere. */
 export interface Probe {
   /** What is asked and where: `tcp 10.0.0.1:5432`. */
   readonly description: string;
   /**
-   * Ask once. Resolves when the backend is well; rejects with a ProbeError within `timeoutMs` milliseconds when it is
-   * not, or at once when `signal` aborts.
+   * Ask once. Resolves to what was learned when the backend is well; rejects with a ProbeError within `timeoutMs`
+   * milliseconds when it is not, or at once when `signal` aborts.
    */
-  check(timeoutMs: number, signal?: AbortSignal): Promise<void>;
+  check(timeoutMs: number, signal?: AbortSignal): Promise<Finding>;
+  /** Let go of what is kept between two checks. No check follows, and none is on its way. */
+  close?(): void;
 }
 
 /** Why a probe failed. A result and not a fault: it never leaves the health room. */
@@ -46,5 +51,7 @@ const LOCAL = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM']);
 export function probeErrorOf(error: unknown): ProbeError {
   const code = error instanceof Error && 'code' in error ? String(error.code) : '';
   const message = error instanceof Error ? error.message : String(error);
-  return new ProbeError(REASONS[code] ?? message, { cause: error, local: LOCAL.has(code) });
+  // OpenSSL's own words stand behind a long number.
+  const reason = error instanceof Error && 'reason' in error ? `TLS: ${String(error.reason)}` : message;
+  return new ProbeError(REASONS[code] ?? plain(reason), { cause: error, local: LOCAL.has(code) });
 }

@@ -1,15 +1,12 @@
 import { formatAddress } from '../../address.js';
-import { converse, type TcpTarget } from './conversation.js';
+import { WELL } from '../finding.js';
 import type { Probe } from './probe.js';
+import { converse, type TcpTarget } from './wire.js';
 
-/** Well when it accepts a connection. `preamble` (a PROXY protocol header) goes first when it is not empty. */
-export function tcpProbe(target: TcpTarget, preamble: Uint8Array): Probe {
+/** Well when it accepts a connection. */
+export function tcpProbe(target: TcpTarget): Probe {
   return {
     description: `tcp ${formatAddress(target.endpoint)}`,
-    check: (timeoutMs, signal) =>
-      converse(target, timeoutMs, signal, (socket, done) => {
-        if (preamble.length > 0) socket.write(preamble);
-        done();
-      }),
+    check: (timeoutMs, signal) => converse(target, timeoutMs, signal, async () => WELL),
   };
 }
