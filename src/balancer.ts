@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type BackendConfig, type BackendInput, MAX_WEIGHT, parseBackend } from './config/backend.js';
 import { type ConfigDiff, diffConfig, formatDiff } from './config/diff.js';
 import { parseConfigObject } from './config/parse.js';
 import type { Config, ConfigInput } from './config/schema.js';
@@ -8,8 +7,9 @@ import { type BalancerEvent, EventHub, type EventListener } from './control/even
 import { Incidents } from './control/incidents.js';
 import { Journal } from './control/journal.js';
 import type { Measures } from './control/measure.js';
+import { Operations } from './control/operations.js';
 import { descriptorBudget, ServiceSet } from './control/services.js';
-import { type BackendSnapshot, type Snapshot, snapshotBackend, snapshotService } from './control/snapshot.js';
+import { type Snapshot, snapshotService } from './control/snapshot.js';
 import { PassedSockets } from './control/sockets.js';
 import type { Resolver } from './discovery/resolver.js';
 import { errorLines, Lb4Error } from './errors.js';
@@ -17,7 +17,6 @@ import type { Listening } from './flow/listeners.js';
 import type { PlaneSink } from './flow/sink.js';
 import { type Logger, silentLogger } from './log.js';
 import { monotonic } from './monotonic.js';
-import type { AdminState } from './pool/backend.js';
 import type { PassedSocket } from './pool/plan.js';
 import { PROCESS_SLOT, SharedTable } from './pool/table.js';
 import type { Plane } from './threads/plane.js';
@@ -42,15 +41,6 @@ export interface Applied extends ConfigDiff {
   readonly overruled: readonly string[];
 }
 
-/** What `removeBackend` did. */
-export interface Removed {
-  readonly id: string;
-  /** Ids of the backends that it stood for. */
-  readonly backends: readonly string[];
-  /** Connections and flows that they still have. */
-  readonly draining: number;
-}
-
 /** How often a drain looks whether it is done. */
 const EMPTY_POLL_MS = 20;
 /** How long measuring waits for the last bytes of open connections to be counted. */
@@ -67,16 +57,12 @@ export function createBalancer(config: Config | ConfigInput, options: BalancerOp
 }
 
 /** Control plane: decides slowly (health, discovery, reload) what the data plane does fast. */
-export class Balancer {
-  private readonly table: SharedTable;
+export class Balancer extends Operations {
   private readonly journal: Journal;
   private readonly events: EventHub;
   private readonly incidents: Incidents;
   /** The last error that made a configuration be refused; told once. */
   private refusal: unknown;
-  /** Changes are made one after the other. */
-  private readonly turn = new Turn();
-  private readonly services: ServiceSet;
   /** There from `start` on. */
   private plane: Plane | undefined;
   private ticker: NodeJS.Timeout | undefined;
@@ -84,16 +70,18 @@ export class Balancer {
   private readonly startedAt = monotonic();
 
   constructor(config: Config, { logger, resolver, sockets = [] }: BalancerOptions) {
-    this.table = SharedTable.create(threadCount(config.runtime.threads));
-    this.journal = new Journal(logger ?? silentLogger(), config.log.connections, () => monotonic());
-    this.events = new EventHub(error =>
-      this.journal.log.error({ err: error }, 'a listener of events failed'),
-    );
-    this.events.subscribe(event => this.journal.event(event));
-    this.incidents = new Incidents(this.events);
-    const { table, journal, events, turn } = this;
+    const table = SharedTable.create(threadCount(config.runtime.threads));
+    const journal = new Journal(logger ?? silentLogger(), config.log.connections, monotonic);
+    const events = new EventHub(error => journal.log.error({ err: error }, 'a listener of events failed'));
+    events.subscribe(event => journal.event(event));
+    // Changes are made one after the other, reloads and those of the backends' names alike.
+    const turn = new Turn();
     const passed = new PassedSockets(sockets);
-    this.services = new ServiceSet({ config, table, journal, events, resolver, sockets: passed, turn });
+    const services = new ServiceSet({ config, table, journal, events, resolver, sockets: passed, turn });
+    super({ services, table, journal, turn });
+    this.journal = journal;
+    this.events = events;
+    this.incidents = new Incidents(events);
   }
 
   /**
@@ -125,7 +113,7 @@ export class Balancer {
     try {
       const config = isParsed(next) ? next : parseConfigObject(next);
       return await this.turn.take(async () => {
-        this.mustRun();
+        void this.running;
         const diff = diffConfig(this.services.config, config);
         const overruled = await this.services.change(config);
         const changes = [...formatDiff(diff).split('\n'), ...overruled];
@@ -201,66 +189,6 @@ export class Balancer {
     return `no usable backend: ${idle.map(({ config }) => config.name).join(', ')}`;
   }
 
-  /** One backend as it is now. Throws Lb4Error LB4_NOT_FOUND. */
-  backend(service: string, backend: string): BackendSnapshot {
-    const control = this.services.find(service);
-    return snapshotBackend(control, control.find(backend), this.table);
-  }
-
-  /**
-   * `ready`: it gets connections when it is healthy; `drain`: no new ones, open ones stay; `maint`: the same, and no
-   * checks. Throws Lb4Error LB4_NOT_FOUND.
-   */
-  setState(service: string, backend: string, state: AdminState): void {
-    const control = this.services.find(service);
-    control.setState(control.find(backend), state);
-  }
-
-  /** A backend's weight, 0 to 65535. Throws Lb4Error LB4_NOT_FOUND, or LB4_USAGE for another number. */
-  setWeight(service: string, backend: string, weight: number): void {
-    if (!Number.isInteger(weight) || weight < 0 || weight > MAX_WEIGHT) {
-      throw new Lb4Error(
-        'LB4_USAGE',
-        `weight: expected a whole number from 0 to ${MAX_WEIGHT}, got ${weight}`,
-      );
-    }
-    const control = this.services.find(service);
-    control.setWeight(control.find(backend), weight);
-  }
-
-  /**
-   * Add a backend as the configuration would have it, until it is removed or the configuration has it too. Resolves to the
-   * backends that it stands for. Rejects with Lb4Error: LB4_NOT_FOUND, LB4_CONFLICT where it is there already, or ConfigError.
-   */
-  async addBackend(
-    service: string,
-    backend: BackendInput | BackendConfig,
-  ): Promise<readonly BackendSnapshot[]> {
-    const entry = typeof backend === 'object' && 'id' in backend ? backend : parseBackend(backend);
-    const control = await this.turn.take(async () => {
-      this.mustRun();
-      const found = this.services.find(service);
-      await found.add(entry);
-      return found;
-    });
-    await this.services.planned();
-    return control.of(entry.id).map(one => snapshotBackend(control, one, this.table));
-  }
-
-  /**
-   * Take a backend out: it drains and is gone. One that came from a name goes with all that the name stands for. Rejects
-   * with Lb4Error: LB4_NOT_FOUND, or LB4_CONFLICT for one of several that a name stands for.
-   */
-  async removeBackend(service: string, backend: string): Promise<Removed> {
-    const gone = await this.turn.take(async () => {
-      this.mustRun();
-      return this.services.find(service).remove(backend);
-    });
-    await this.services.planned();
-    const draining = gone.reduce((sum, { active }) => sum + active, 0);
-    return { id: backend, backends: gone.map(({ id }) => id), draining };
-  }
-
   /** Resolves when totals and log lines of everything that has happened so far are there. */
   async settle(): Promise<void> {
     await this.plane?.settle();
@@ -298,6 +226,11 @@ export class Balancer {
     return this.turn.take(() => this.destroyNow());
   }
 
+  protected override get running(): Plane {
+    if (this.phase === 'running' && this.plane !== undefined) return this.plane;
+    throw new Lb4Error('LB4_CLOSED', 'the balancer is not running');
+  }
+
   private async startPlane(): Promise<Plane> {
     const { config } = this.services;
     const { engine, threads } = config.runtime;
@@ -322,10 +255,6 @@ export class Balancer {
     return plane;
   }
 
-  private mustRun(): void {
-    if (this.phase !== 'running') throw new Lb4Error('LB4_CLOSED', 'the balancer is not running');
-  }
-
   /** Resolves when the last connection is over. */
   private async empty(): Promise<void> {
     while (this.active > 0 && this.phase === 'draining') {
@@ -337,6 +266,7 @@ export class Balancer {
     if (this.phase === 'closed') return;
     this.phase = 'closed';
     clearInterval(this.ticker);
+    this.shedder.stop();
     this.services.stop();
     await this.plane?.destroy('shutdown');
   }

@@ -45,6 +45,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   control: [
     'errors',
     'turn',
+    'monotonic',
     'system-limits',
     'address',
     'config',

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { backendKeys, weightField, withId } from '../config/backend.js';
-import { choice } from '../config/fields.js';
+import { choice, expected, parsed, rate } from '../config/fields.js';
 import { didYouMean, quote } from '../config/text.js';
-import type { Snapshot } from '../control/snapshot.js';
+import type { Connections, Snapshot } from '../control/snapshot.js';
 import type { ReloadReport } from './app.js';
 
 /**
@@ -118,6 +118,46 @@ export const removedBackend = z
     draining: z.number().describe('Connections and flows that it still has.'),
   })
   .describe('What was removed.');
+
+/** How fast connections are closed. */
+export const closing = object({
+  rate: rate('Connections to close, such as "5/s"; 0 = at once.').optional(),
+}).nullish();
+
+export const closed = z
+  .object({ closing: z.number().describe('How many connections or flows, at most.') })
+  .describe('It has begun.');
+
+/** More would keep the data plane from its work for too long. */
+const MAX_LISTED = 100_000;
+
+export const connectionQuery = object({
+  backend: z.string().optional().describe('Id of a backend.'),
+  limit: parsed<number, string>(
+    { type: 'integer', minimum: 1, maximum: MAX_LISTED, description: 'How many to list at most [1000].' },
+    value => {
+      const count = Number(value);
+      if (/^\d{1,6}$/.test(String(value)) && count >= 1 && count <= MAX_LISTED) return count;
+      throw expected(`a whole number from 1 to ${MAX_LISTED}`, value);
+    },
+  ).optional(),
+});
+
+export const connections = z
+  .object({
+    connections: list(
+      z.object({
+        client: z.string(),
+        backend: z.string().describe('Empty while it has none.'),
+        age_seconds: z.number(),
+        idle_seconds: z.number().describe('Since a byte last moved; to a second.'),
+        bytes_in: z.number().describe('From the client.'),
+        bytes_out: z.number().describe('To the client.'),
+      }),
+    ),
+    total: z.number().describe('How many there are, listed or not.'),
+  })
+  .describe('Open connections or flows, the oldest first.') satisfies z.ZodType<Connections>;
 
 const listChange = { added: list(z.string()), removed: list(z.string()) };
 

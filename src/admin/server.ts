@@ -12,6 +12,7 @@ import type { AdminContext, App } from './app.js';
 import type { Guard } from './guard.js';
 import { problemOf } from './problems.js';
 import { backendRoutes } from './routes/backends.js';
+import { connectionRoutes } from './routes/connections.js';
 import { dashboardRoutes } from './routes/dashboard.js';
 import { eventRoutes } from './routes/events.js';
 import { metricRoutes } from './routes/metrics.js';
@@ -53,6 +54,7 @@ export async function buildServer(context: AdminContext, guard: Guard): Promise<
     metricRoutes,
     eventRoutes,
     backendRoutes,
+    connectionRoutes,
     reloadRoutes,
     dashboardRoutes,
   ];

@@ -1,4 +1,6 @@
 import type { ServiceConfig } from '../config/schema.js';
+import { localHeader } from '../flow/proxy-protocol.js';
+import type { MonitorConfig } from '../health/monitor.js';
 import type { Backend } from '../pool/backend.js';
 import type { BackendPlan, ServicePlan } from '../pool/plan.js';
 import type { PassedSockets } from './sockets.js';
@@ -55,4 +57,15 @@ export function servicePlan(
 
 function backendPlan({ slot, id, key, endpoint, maxConnections }: Backend): BackendPlan {
   return { slot, id, key, endpoint, maxConnections };
+}
+
+/** How a service's backends are probed. */
+export function monitorConfig({ health, protocol, socket, proxy_protocol }: ServiceConfig): MonitorConfig {
+  const { send } = proxy_protocol;
+  return {
+    settings: health,
+    protocol,
+    source: socket.source,
+    preamble: send === 'off' ? new Uint8Array(0) : localHeader(send),
+  };
 }

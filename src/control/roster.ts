@@ -71,6 +71,11 @@ export class Roster {
     throw new Lb4Error('LB4_NOT_FOUND', `no backend ${quote(id)} ${where}`);
   }
 
+  /** One with this id that has left and still has connections. */
+  findLeaving(id: string): Backend | undefined {
+    return this.list.some(one => one.id === id) ? undefined : this.leaving.find(one => one.id === id);
+  }
+
   /**
    * Take another list; a backend whose address stays is the one it was. `why` those that are gone are so; `tell` about
    * those who are new, which goes without saying while a service begins.

@@ -6,16 +6,15 @@ import { Discovery } from '../discovery/discovery.js';
 import { endpointKey } from '../discovery/order.js';
 import type { Resolver } from '../discovery/resolver.js';
 import { ConfigError, Lb4Error } from '../errors.js';
-import { localHeader } from '../flow/proxy-protocol.js';
 import { SharedClients } from '../flow/shared-clients.js';
 import type { CheckResult } from '../health/checker.js';
-import { HealthMonitor, type MonitorConfig } from '../health/monitor.js';
+import { HealthMonitor } from '../health/monitor.js';
 import { requireProbe } from '../health/probes/index.js';
 import type { AdminState, Backend } from '../pool/backend.js';
 import type { ServicePlan } from '../pool/plan.js';
 import type { SharedTable, SlotAllocator } from '../pool/table.js';
 import type { EventHub } from './events.js';
-import { servicePlan } from './plan.js';
+import { monitorConfig, servicePlan } from './plan.js';
 import { Roster } from './roster.js';
 import { type RuntimeChange, RuntimeChanges } from './runtime.js';
 import type { PassedSockets } from './sockets.js';
@@ -178,6 +177,11 @@ export class ServiceControl {
     return this.roster.find(id);
   }
 
+  /** The same, or one that has left the list and still has connections. */
+  findOpen(id: string): Backend {
+    return this.roster.findLeaving(id) ?? this.find(id);
+  }
+
   /** The backends that an entry stands for. */
   of(entry: string): readonly Backend[] {
     return this.list.filter(backend => this.roster.originOf(backend).entry.id === entry);
@@ -300,14 +304,4 @@ export class ServiceControl {
     table.bump();
     events.emit({ type: 'panic', service: this.config.name, on: panic });
   }
-}
-
-function monitorConfig({ health, protocol, socket, proxy_protocol }: ServiceConfig): MonitorConfig {
-  const { send } = proxy_protocol;
-  return {
-    settings: health,
-    protocol,
-    source: socket.source,
-    preamble: send === 'off' ? new Uint8Array(0) : localHeader(send),
-  };
 }

@@ -1,5 +1,6 @@
 import { formatAddress } from '../address.js';
 import type { Listening } from '../flow/listeners.js';
+import type { ConnectionList } from '../flow/listing.js';
 import type { Backend } from '../pool/backend.js';
 import type { SharedTable, StateName } from '../pool/table.js';
 import type { RuntimeChange } from './runtime.js';
@@ -101,5 +102,39 @@ export function snapshotBackend(
           },
     down_reason: backend.downReason,
     runtime: service.runtimeOf(backend),
+  };
+}
+
+/** Open connections or flows. */
+export interface Connections {
+  readonly connections: readonly ConnectionSnapshot[];
+  /** How many there are; more than are listed where a limit was set. */
+  readonly total: number;
+}
+
+export interface ConnectionSnapshot {
+  readonly client: string;
+  /** Empty while it has none. */
+  readonly backend: string;
+  readonly age_seconds: number;
+  /** Since a byte last moved; to a second. */
+  readonly idle_seconds: number;
+  readonly bytes_in: number;
+  readonly bytes_out: number;
+}
+
+/** A list of connections as people read it. */
+export function connectionsSnapshot({ connections, total }: ConnectionList, now: number): Connections {
+  const seconds = (since: number): number => Math.round(Math.max(0, now - since)) / 1000;
+  return {
+    total,
+    connections: connections.map(({ client, backend, startedAt, activeAt, bytesIn, bytesOut }) => ({
+      client,
+      backend,
+      age_seconds: seconds(startedAt),
+      idle_seconds: seconds(activeAt),
+      bytes_in: bytesIn,
+      bytes_out: bytesOut,
+    })),
   };
 }

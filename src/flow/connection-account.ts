@@ -16,6 +16,11 @@ export abstract class ConnectionAccount extends TimerEntry implements Finished {
   attempts = 0;
   reason: CloseReason = 'internal_error';
   detail = '';
+  /** Unique in its thread. */
+  readonly serial: number;
+  readonly startedAt: number;
+  /** When a byte last moved, as of the last `settle`. */
+  activeAt: number;
 
   protected readonly owner: TcpService;
   protected relay: Relay | undefined = undefined;
@@ -23,10 +28,12 @@ export abstract class ConnectionAccount extends TimerEntry implements Finished {
   private settledIn = 0;
   private settledOut = 0;
 
-  constructor(owner: TcpService, client: Peer) {
+  constructor(owner: TcpService, client: Peer, now: number) {
     super();
     this.owner = owner;
     this.client = client;
+    this.serial = owner.plane.nextSerial();
+    this.startedAt = this.activeAt = now;
   }
 
   get service(): string {
@@ -46,19 +53,21 @@ export abstract class ConnectionAccount extends TimerEntry implements Finished {
   }
 
   /** It is over: count it, and what was relayed last. Before its places are given back: whoever sees them free finds all counted. */
-  protected close(): void {
+  protected close(now: number): void {
     const { totals } = this.owner.plane;
-    this.settle();
+    this.settle(now);
     totals.ended(this.backendSlot === -1 ? this.serviceSlot : this.backendSlot, this.reason);
     if (this.connectMs < 0) totals.unserved[this.serviceSlot]!++;
   }
 
   /** Add what was relayed since the last time to the totals. */
-  settle(): void {
+  settle(now: number): void {
     const { totals } = this.owner.plane;
     const { bytesIn, bytesOut } = this;
     const came = bytesIn - this.settledIn;
     const went = bytesOut - this.settledOut;
+    if (came === 0 && went === 0) return;
+    this.activeAt = now;
     this.settledIn = bytesIn;
     this.settledOut = bytesOut;
     totals.bytesIn[this.serviceSlot]! += came;

@@ -37,7 +37,6 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   queueNext: Connection | undefined = undefined;
 
   private readonly socket: StreamConn;
-  private readonly startedAt: number;
   private phase: Phase = 'header';
   private candidate: PoolCandidate | undefined = undefined;
   private dialling: Dial | undefined = undefined;
@@ -51,9 +50,8 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   private halfClosedAt = 0;
 
   constructor(owner: TcpService, socket: StreamConn, now: number) {
-    super(owner, socket.peer);
+    super(owner, socket.peer, now);
     this.socket = socket;
-    this.startedAt = now;
   }
 
   start(): void {
@@ -200,7 +198,9 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   }
 
   /** End it now, whatever it is doing, with this reason. Does nothing once it is over. */
-  end(reason: CloseReason): void {
+  end(reason: CloseReason, detail = ''): void {
+    if (this.phase === 'over') return;
+    if (detail !== '') this.detail = detail;
     if (this.phase === 'relaying') {
       this.reason = reason;
       this.relay!.abort(false);
@@ -318,8 +318,9 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     const { owner } = this;
     this.phase = 'over';
     owner.plane.engine.timers.cancel(this);
-    this.durationMs = owner.plane.engine.now() - this.startedAt;
-    this.close();
+    const now = owner.plane.engine.now();
+    this.durationMs = now - this.startedAt;
+    this.close(now);
     this.releasePlace();
     if (this.counted) owner.guard.release(this.client);
     owner.finished(this);

@@ -4,7 +4,7 @@ import { TimerEntry } from '../timer-wheel.js';
 
 /** Something with an end: a connection or a flow. */
 export interface Endable {
-  end(reason: CloseReason): void;
+  end(reason: CloseReason, detail?: string): void;
 }
 
 const TICK_MS = 20;

@@ -5,6 +5,7 @@ import type { CloseReason } from '../pool/reasons.js';
 import { PROCESS_SLOT, type SharedTable } from '../pool/table.js';
 import type { Totals } from '../pool/totals.js';
 import { Alarm } from './alarm.js';
+import type { Connection } from './connection.js';
 import {
   closeAll,
   type Inherited,
@@ -13,10 +14,12 @@ import {
   type Observers,
   type Open,
 } from './listeners.js';
+import { type ConnectionList, type ConnectionQuery, listConnections, serialOf } from './listing.js';
 import type { StrategyLoader } from './loader.js';
 import { type Endable, Pacer } from './pacer.js';
 import type { PlaneSink } from './sink.js';
 import { TcpService } from './tcp-service.js';
+import type { UdpFlow } from './udp-flow.js';
 import { UdpService } from './udp-service.js';
 
 const ROOM_POLL_MS = 50;
@@ -52,6 +55,8 @@ export class DataPlane {
   private readonly listeners: ListenerSet;
   private maxConnections = 0;
   private paused = false;
+  private readonly thread: number;
+  private serial = 0;
   private readonly roomWatch = new Alarm(() => {
     this.checkRoom();
     if (this.paused) this.watchRoom();
@@ -66,6 +71,7 @@ export class DataPlane {
   ) {
     this.engine = engine;
     this.table = table;
+    this.thread = thread;
     this.totals = table.totalsOf(thread);
     this.sink = sink;
     this.loadStrategy = loadStrategy;
@@ -123,13 +129,35 @@ export class DataPlane {
   /** End all connections of a backend (or of every backend: slot -1), paced; `perSecond` may be Infinity. */
   close(slot: number, perSecond: number, reason: CloseReason): void {
     const victims: Endable[] = [];
-    for (const service of this.all()) for (const one of service.connections(slot)) victims.push(one);
+    for (const service of this.all()) {
+      for (const one of service.all()) if (slot === -1 || one.backendSlot === slot) victims.push(one);
+    }
     if (victims.length > 0) new Pacer(this.engine, victims, perSecond, reason);
+  }
+
+  /** The connections of one service, as far as they are wanted. */
+  list(query: ConnectionQuery): ConnectionList {
+    this.settle();
+    return listConnections(this.allOf(query.service), query, this.thread);
+  }
+
+  /** End these connections of a service now; how many of them were still there. */
+  end(service: number, ids: readonly number[], reason: CloseReason, detail: string): number {
+    const serials = new Set(ids.map(serialOf));
+    const found = [...this.allOf(service)].filter(({ serial }) => serials.has(serial));
+    for (const one of found) one.end(reason, detail);
+    return found.length;
+  }
+
+  /** A number for a connection or flow that begins. */
+  nextSerial(): number {
+    return this.serial++;
   }
 
   /** Bring the totals up to date. */
   settle(): void {
-    for (const service of this.all()) service.settle();
+    const now = this.engine.now();
+    for (const service of this.all()) service.settle(now);
   }
 
   /** Close every socket now. */
@@ -170,6 +198,10 @@ export class DataPlane {
   /** A retired service whose last connection is over is forgotten. */
   forget(service: Service): void {
     if (service.size === 0) this.retired.delete(service);
+  }
+
+  private *allOf(slot: number): Iterable<Connection | UdpFlow> {
+    for (const service of this.all()) if (service.plan.slot === slot) yield* service.all();
   }
 
   private *all(): Iterable<Service> {

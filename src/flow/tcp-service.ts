@@ -93,17 +93,13 @@ export class TcpService extends TimerEntry implements ListenObserver {
     this.plane.forget(this);
   }
 
-  /** The connections of one backend, or all of them (`slot` -1). A copy: ending them changes the list. */
-  connections(slot = -1): Connection[] {
-    const found: Connection[] = [];
-    for (let at = this.first; at !== undefined; at = at.next) {
-      if (slot === -1 || at.backendSlot === slot) found.push(at);
-    }
-    return found;
+  /** All connections; none must begin or end meanwhile. */
+  *all(): Iterable<Connection> {
+    for (let at = this.first; at !== undefined; at = at.next) yield at;
   }
 
-  settle(): void {
-    for (let at = this.first; at !== undefined; at = at.next) at.settle();
+  settle(now: number): void {
+    for (let at = this.first; at !== undefined; at = at.next) at.settle(now);
   }
 
   /** End those who wait: the service takes nothing new any more. */

@@ -27,6 +27,9 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
   /** The backend's port was unreachable, or there was no socket to be had: the next datagram tries again, elsewhere if it can. */
   broken = false;
 
+  /** Unique in its thread. */
+  readonly serial: number;
+  readonly startedAt: number;
   bytesIn = 0;
   bytesOut = 0;
   requests = 0;
@@ -37,7 +40,6 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
   detail = '';
 
   private readonly owner: UdpService;
-  private readonly startedAt: number;
   private askedAt: number;
   private upstream: DatagramUpstream;
   private over = false;
@@ -56,6 +58,7 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
     this.peer = from.peer.clone();
     this.local = from.local;
     this.candidate = candidate;
+    this.serial = owner.plane.nextSerial();
     this.startedAt = this.askedAt = now;
     this.upstream = this.dial();
   }
@@ -78,6 +81,10 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
 
   get backend(): string {
     return this.candidate.id;
+  }
+
+  get activeAt(): number {
+    return this.owner.activeAt(this);
   }
 
   /** A datagram needs no connecting. */
@@ -145,9 +152,10 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
     this.upstream = this.dial();
   }
 
-  end(reason: CloseReason): void {
+  end(reason: CloseReason, detail = ''): void {
     if (this.over) return;
     this.over = true;
+    if (detail !== '') this.detail = detail;
     this.reason = reason;
     this.durationMs = this.owner.plane.engine.now() - this.startedAt;
     this.upstream.close();

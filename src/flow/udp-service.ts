@@ -49,7 +49,7 @@ export class UdpService extends TimerEntry implements DatagramObserver {
     if (resized) this.resize();
     // A flow must not stay pinned to a backend that is gone.
     const slots = new Map(plan.backends.map(({ slot, key }) => [slot, key]));
-    for (const flow of this.connections()) {
+    for (const flow of this.all()) {
       if (slots.get(flow.candidate.slot) !== flow.candidate.key) flow.broken = true;
     }
     if (this.size > 0) this.armSweep();
@@ -100,11 +100,15 @@ export class UdpService extends TimerEntry implements DatagramObserver {
     this.plane.forget(this);
   }
 
-  connections(slot = -1): UdpFlow[] {
-    const found: UdpFlow[] = [];
-    for (let i = this.flows.oldest(); i !== NONE; i = this.flows.newer(i)) found.push(this.flows.value(i));
-    found.push(...this.detached);
-    return slot === -1 ? found : found.filter(flow => flow.candidate.slot === slot);
+  /** All flows; none must begin or end meanwhile. */
+  *all(): Iterable<UdpFlow> {
+    for (let i = this.flows.oldest(); i !== NONE; i = this.flows.newer(i)) yield this.flows.value(i);
+    yield* this.detached;
+  }
+
+  /** When a flow's last datagram came or went. */
+  activeAt({ index, lastActive }: UdpFlow): number {
+    return index === NONE ? lastActive : this.flows.lastActive(index);
   }
 
   /** Nobody waits in a UDP service. */

@@ -1,6 +1,7 @@
 import type { StrategyFault } from '../../strategies/load.js';
 import type { Engine } from '../engines/engine.js';
 import type { Listening } from '../flow/listeners.js';
+import type { ConnectionList, ConnectionQuery } from '../flow/listing.js';
 import { DataPlane, type Prepared } from '../flow/plane.js';
 import type { PlaneSink } from '../flow/sink.js';
 import type { Plan } from '../pool/plan.js';
@@ -9,16 +10,22 @@ import type { SharedTable } from '../pool/table.js';
 import type { Plane } from './plane.js';
 import { strategyLoader } from './strategies.js';
 
+/** How often bytes of open connections are added to the totals, and it is noticed which of them are quiet. */
+const SETTLE_MS = 1_000;
+
 /** The data plane in the control plane's own thread: the net engine. */
 export class LocalPlane implements Plane {
   readonly engine: 'net' | 'epoll';
   readonly threads = 1;
   private readonly plane: DataPlane;
+  private readonly settling: NodeJS.Timeout;
   private prepared: Prepared | undefined;
 
   constructor(engine: Engine, table: SharedTable, sink: PlaneSink, onFault: (fault: StrategyFault) => void) {
     this.engine = engine.name;
     this.plane = new DataPlane(engine, table, 0, sink, strategyLoader(onFault));
+    this.settling = setInterval(() => this.plane.settle(), SETTLE_MS);
+    this.settling.unref();
   }
 
   async prepare(plan: Plan): Promise<void> {
@@ -44,6 +51,14 @@ export class LocalPlane implements Plane {
     this.plane.close(slot, perSecond, reason);
   }
 
+  async connections(query: ConnectionQuery): Promise<ConnectionList> {
+    return this.plane.list(query);
+  }
+
+  async end(service: number, ids: readonly number[], reason: CloseReason, detail: string): Promise<number> {
+    return this.plane.end(service, ids, reason, detail);
+  }
+
   async settle(): Promise<void> {
     this.plane.settle();
   }
@@ -51,6 +66,7 @@ export class LocalPlane implements Plane {
   wantRecords(): void {}
 
   destroy(reason: CloseReason): Promise<void> {
+    clearInterval(this.settling);
     return this.plane.destroy(reason);
   }
 }

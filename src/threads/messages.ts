@@ -1,4 +1,5 @@
 import type { Inherited, Listening } from '../flow/listeners.js';
+import type { ConnectionList, ConnectionQuery } from '../flow/listing.js';
 import type { Finished } from '../flow/sink.js';
 import type { Plan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
@@ -27,6 +28,14 @@ export type Request =
       readonly perSecond: number;
       readonly reason: CloseReason;
     }
+  | { readonly type: 'list'; readonly query: ConnectionQuery }
+  | {
+      readonly type: 'end';
+      readonly service: number;
+      readonly ids: readonly number[];
+      readonly reason: CloseReason;
+      readonly detail: string;
+    }
   | { readonly type: 'settle' }
   | { readonly type: 'records'; readonly wanted: boolean }
   | { readonly type: 'destroy'; readonly reason: CloseReason };
@@ -36,6 +45,8 @@ export type Numbered = Request & { readonly id: number };
 export type Answer =
   | { readonly type: 'prepared'; readonly bound: readonly Required<Inherited>[] }
   | { readonly type: 'committed'; readonly listening: readonly Listening[] }
+  | { readonly type: 'listed'; readonly list: ConnectionList }
+  | { readonly type: 'ended'; readonly count: number }
   | { readonly type: 'done' };
 
 /** A record as it crosses threads: plain data. */

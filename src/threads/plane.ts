@@ -1,4 +1,5 @@
 import type { Listening } from '../flow/listeners.js';
+import type { ConnectionList, ConnectionQuery } from '../flow/listing.js';
 import type { Plan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
 
@@ -13,6 +14,10 @@ export interface Plane {
   stopAccepting(): Promise<void>;
   /** End the connections of a backend, or all (`slot` -1), at `perSecond` (may be Infinity). */
   close(slot: number, perSecond: number, reason: CloseReason): void;
+  /** The connections or flows of a service, as far as they are wanted. */
+  connections(query: ConnectionQuery): Promise<ConnectionList>;
+  /** End these connections of the service in this slot now; resolves to how many of them were still there. */
+  end(service: number, ids: readonly number[], reason: CloseReason, detail: string): Promise<number>;
   /** Bring the totals up to date and hand over all records; done when it resolves. Threads do so by themselves each second. */
   settle(): Promise<void>;
   /** Whether finished connections are to be reported one by one. */

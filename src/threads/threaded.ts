@@ -4,6 +4,7 @@ import { FdLedger } from '../engines/epoll/ledger.js';
 import { close as closeFd, openWake, wake } from '../engines/epoll/libc.js';
 import { type ErrorCode, Lb4Error } from '../errors.js';
 import type { Inherited, Listening } from '../flow/listeners.js';
+import { type ConnectionList, type ConnectionQuery, mergeLists, threadOf } from '../flow/listing.js';
 import { SharedClients } from '../flow/shared-clients.js';
 import type { PlaneSink } from '../flow/sink.js';
 import type { Plan } from '../pool/plan.js';
@@ -102,6 +103,22 @@ export class ThreadedPlane implements Plane {
     void this.askAll({ type: 'close', slot, perSecond: perSecond / this.threads, reason }).catch(ignore);
   }
 
+  async connections(query: ConnectionQuery): Promise<ConnectionList> {
+    const answers = await this.survivors(thread => this.ask(thread, { type: 'list', query }));
+    return mergeLists(
+      answers.flatMap(answer => (answer.type === 'listed' ? [answer.list] : [])),
+      query,
+    );
+  }
+
+  async end(service: number, ids: readonly number[], reason: CloseReason, detail: string): Promise<number> {
+    const answers = await this.survivors((thread, index) => {
+      const own = ids.filter(id => threadOf(id) === index);
+      return this.ask(thread, { type: 'end', service, ids: own, reason, detail });
+    });
+    return answers.reduce((sum, answer) => sum + (answer.type === 'ended' ? answer.count : 0), 0);
+  }
+
   async settle(): Promise<void> {
     await this.askAll({ type: 'settle' }).catch(ignore);
   }
@@ -129,6 +146,14 @@ export class ThreadedPlane implements Plane {
 
   private async askAll(request: Request): Promise<void> {
     await Promise.all(this.list.map(thread => this.ask(thread, request)));
+  }
+
+  /** The answers of those threads that lived to give one. */
+  private async survivors(
+    ask: (thread: Thread, index: number) => Promise<Answer>,
+  ): Promise<readonly Answer[]> {
+    const settled = await Promise.allSettled(this.list.map(ask));
+    return settled.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []));
   }
 
   private ask(thread: Thread, request: Request): Promise<Answer> {

@@ -109,6 +109,12 @@ async function answer(request: Numbered): Promise<Answer> {
     case 'close':
       plane.close(request.slot, request.perSecond, request.reason);
       break;
+    case 'list':
+      return { type: 'listed', list: plane.list(request.query) };
+    case 'end': {
+      const { service, ids, reason, detail } = request;
+      return { type: 'ended', count: plane.end(service, ids, reason, detail) };
+    }
     case 'settle':
       plane.settle();
       break;
