@@ -2,6 +2,7 @@ import type { Command } from './command.js';
 import { COMPLETION } from './completion/command.js';
 import { exampleLine, FLAGS } from './flags.js';
 import { OPERATING } from './operate/index.js';
+import { TOP } from './top/top.js';
 import { readFlags } from './values.js';
 
 /** What runs and checks loads the whole balancer, which operating one does not need. */
@@ -34,4 +35,4 @@ const CHECK: Command = {
   },
 };
 
-export const COMMANDS: readonly Command[] = [RUN, CHECK, ...OPERATING, COMPLETION];
+export const COMMANDS: readonly Command[] = [RUN, CHECK, TOP, ...OPERATING, COMPLETION];

@@ -9,7 +9,13 @@ export interface Named {
 }
 
 /** `pg/10.0.0.1:5432`, safe to print. */
-export function backendName({ service, backend }: Named): string {
+export function backendName({
+  service,
+  backend,
+}: {
+  readonly service: Pick<ServiceSnapshot, 'name'>;
+  readonly backend: Pick<BackendSnapshot, 'id'>;
+}): string {
   return escapeText(`${service.name}/${backend.id}`);
 }
 
