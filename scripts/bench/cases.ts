@@ -144,7 +144,7 @@ function udp(name: string, operation: string, window: number, count: number): Ca
     programs: [],
     async run({ at, cores, share }) {
       const numbers = [at.port, 50, window, Math.ceil(count * share)].map(String);
-      return parseUdp(await run(cores, process.execPath, [program, at.host, ...numbers]));
+      return parseUdp(await run(cores, process.execPath, [program, ...numbers]));
     },
   };
 }

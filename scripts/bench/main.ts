@@ -1,6 +1,6 @@
 /** npm run bench: see options.ts for the options and docs/benchmarks.md for the method. */
 import { readFile, writeFile } from 'node:fs/promises';
-import { cpus, loadavg, release } from 'node:os';
+import { cpus, release } from 'node:os';
 import type { Candidate } from './candidates.js';
 import type { Case } from './cases.js';
 import { drawChart } from './chart.js';
@@ -45,7 +45,7 @@ async function begin({ candidates, share, json, append }: Options): Promise<Repo
     share,
     candidates: candidates.map(describe),
   };
-  const run = { date: new Date().toISOString(), commit: commit(), load: loadavg()[0]! };
+  const run = { date: new Date().toISOString(), commit: commit() };
   const before = append ? await loadIfThere(json!) : undefined;
   if (before === undefined) return { ...conditions, runs: [run], samples: [], failures: [] };
   requireSame(json!, before, conditions);
@@ -76,7 +76,7 @@ async function measure(report: Report, options: Options): Promise<number> {
       const began = performance.now();
       if (began + longest - start > options.seconds * 1000) break;
       const { threads } = unit.case;
-      const arena = arenas.get(threads) ?? new Arena(threads, candidates, options.share);
+      const arena = arenas.get(threads) ?? new Arena(threads, candidates, options.share, options.retries);
       arenas.set(threads, arena);
       const { samples, failures } = impossible(unit, candidates) ?? (await arena.measure(unit));
       report.samples.push(...samples);

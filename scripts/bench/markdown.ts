@@ -6,8 +6,8 @@
  */
 import type { Case, Group } from './cases.js';
 import { judge } from './goals.js';
-import type { Report } from './report.js';
-import { casesOf, type Row, rowsOf } from './statistics.js';
+import { DISTURBED, type Report } from './report.js';
+import { casesOf, disturbance, type Row, rowsOf } from './statistics.js';
 import { milliseconds, rate, ratio, short } from './table.js';
 
 const BLOCKS: Readonly<Record<string, (report: Report) => string>> = {
@@ -39,16 +39,16 @@ export function updateTables(file: string, content: string, report: Report): str
   return updated;
 }
 
-function conditions({ machine, runs, candidates, samples, share }: Report): string {
+function conditions(report: Report): string {
+  const { machine, runs, candidates, samples, share } = report;
   const rounds = Math.max(0, ...samples.map(({ round }) => round));
   const commits = [...new Set(runs.map(run => run.commit ?? 'an unknown commit'))].join(', ');
-  const loads = runs.map(({ load }) => load);
-  const load = `${Math.min(...loads).toFixed(1)} to ${Math.max(...loads).toFixed(1)}`;
+  const { median, share: disturbed } = disturbance(report);
   return [
     `- ${machine.cpu} with ${machine.cores} cores, Linux ${machine.kernel}`,
     ...candidates.map(({ title, version, missing }) => `- ${title}: ${version ?? missing}`),
-    `- ${rounds} round${rounds === 1 ? '' : 's'}${share < 1 ? ` with ${share} of the work` : ''}, ${runs[0]?.date.slice(0, 10)}, lb4 at ${commits}; ` +
-      `load average at the start of each part ${load}`,
+    `- ${rounds} round${rounds === 1 ? '' : 's'}${share < 1 ? ` with ${share} of the work` : ''}, ${runs[0]?.date.slice(0, 10)}, lb4 at ${commits}`,
+    `- other work on the machine: ${median.toFixed(2)} cores (median), more than ${DISTURBED} in ${(disturbed * 100).toFixed(0)} % of the runs`,
   ].join('\n');
 }
 

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { baseline, CANDIDATES, type Candidate } from './candidates.js';
 import { CASES, type Case } from './cases.js';
+import { DISTURBED } from './report.js';
 
 const GROUPS = [...new Set(CASES.map(({ group }) => group))];
 
@@ -15,6 +16,7 @@ ${GROUPS.map(group => `                       ${group}: ${namesOf(CASES.filter(e
   --candidates LIST    default ${namesOf(CANDIDATES)}
   --baseline DIR       another checkout of lb4, built, as one more candidate
   --quick              a fifth of the work: a look, not a measurement
+  --retries N          do a run again, so often at most, while other work takes more than ${DISTURBED} cores (default 0)
   --json FILE          write all samples; brought up to date after every case
   --append             go on where the FILE of --json ends: measure only what it lacks
   --seconds N          stop before N seconds are over, between two cases; exit code 3 when something is left to do
@@ -29,6 +31,7 @@ export interface Options {
   readonly candidates: readonly Candidate[];
   readonly rounds: number;
   readonly share: number;
+  readonly retries: number;
   readonly json: string | undefined;
   readonly append: boolean;
   readonly seconds: number;
@@ -47,6 +50,7 @@ export function parseOptions(args: readonly string[]): Options {
       only: { type: 'string' },
       candidates: { type: 'string' },
       baseline: { type: 'string' },
+      retries: { type: 'string' },
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
       append: { type: 'boolean', default: false },
@@ -64,6 +68,7 @@ export function parseOptions(args: readonly string[]): Options {
     candidates: [...chosen('--candidates', CANDIDATES, values.candidates), ...added],
     rounds: count('--rounds', values.rounds) ?? (values.quick ? 2 : 5),
     share: values.quick ? 0.2 : 1,
+    retries: count('--retries', values.retries) ?? 0,
     json: values.json,
     append: values.append,
     seconds: count('--seconds', values.seconds) ?? Number.POSITIVE_INFINITY,

@@ -2,6 +2,9 @@ import type { Candidate } from './candidates.js';
 import type { Case } from './cases.js';
 import type { Work } from './parse.js';
 
+/** Foreign cores from which on a run says little, latency least of all. */
+export const DISTURBED = 0.1;
+
 /** One measured run of one case through one candidate. */
 export interface Sample extends Work {
   readonly case: string;
@@ -9,6 +12,8 @@ export interface Sample extends Work {
   readonly round: number;
   /** CPU seconds that the balancer's processes used, user and system. */
   readonly cpu: number;
+  /** Cores that were busy with what does not belong to the benchmark. */
+  readonly foreign: number;
 }
 
 export interface Failure {
@@ -23,8 +28,6 @@ export interface Run {
   readonly date: string;
   /** What was measured of lb4: git describe. */
   readonly commit: string | undefined;
-  /** Load average when it began. */
-  readonly load: number;
 }
 
 /** Figures from different conditions cannot be put together. */

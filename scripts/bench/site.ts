@@ -74,6 +74,10 @@ export class Backends {
     };
   }
 
+  get pids(): number[] {
+    return this.daemons.map(({ pid }) => pid);
+  }
+
   async stop(): Promise<void> {
     for (const { stop } of this.daemons) await stop();
   }

@@ -1,6 +1,6 @@
 import { unable } from './candidates.js';
 import { CASES, type Case } from './cases.js';
-import type { Report, Sample } from './report.js';
+import { DISTURBED, type Report, type Sample } from './report.js';
 
 /** Medians over all rounds of one candidate under one case. */
 export interface Summary {
@@ -75,6 +75,13 @@ export function summarize(report: Report, work: Case, candidate: string): Summar
     },
     growth: ratio(own, base, sample => cost(sample, work)),
   };
+}
+
+/** Cores that other work kept busy meanwhile: the median of all runs, and the share of runs that it disturbed. */
+export function disturbance({ samples }: Report): { readonly median: number; readonly share: number } {
+  const all = samples.map(({ foreign }) => foreign);
+  const disturbed = all.filter(cores => cores > DISTURBED).length;
+  return { median: median(all) ?? 0, share: disturbed / Math.max(1, all.length) };
 }
 
 /** Undefined of nothing. */

@@ -1,14 +1,19 @@
 /** The report as text for a terminal. */
 import type { Case } from './cases.js';
 import { judge } from './goals.js';
-import type { Report } from './report.js';
-import { casesOf, type Row, rowsOf } from './statistics.js';
+import { DISTURBED, type Report } from './report.js';
+import { casesOf, disturbance, type Row, rowsOf } from './statistics.js';
 
 export function printReport(report: Report): void {
   for (const work of casesOf(report)) {
     console.log(`\n${work.name}: ${work.operation}${work.threads > 1 ? `, ${work.threads} threads` : ''}`);
     printCase(work, rowsOf(report, work));
   }
+  const { median, share } = disturbance(report);
+  const [cores, percent] = [median.toFixed(2), (share * 100).toFixed(0)];
+  console.log(
+    `\nother work on the machine: ${cores} cores (median), more than ${DISTURBED} in ${percent} % of the runs`,
+  );
   const verdicts = judge(report);
   if (verdicts.length === 0) return;
   console.log('\ngoals of lb4 epoll');

@@ -1,11 +1,14 @@
 /** A UDP echo backend: node dist/scripts/bench/udp-echo.js PORT */
-import { createSocket } from 'node:dgram';
+import { Batch } from './udp-batch.js';
+import { boundSocket } from './udp-socket.js';
 
-const socket = createSocket('udp4');
-socket.bind(Number(process.argv[2]), '127.0.0.1', () => socket.setRecvBufferSize(4 << 20));
-socket.on('message', (data, { address, port }) => {
-  socket.send(data, port, address, ignore);
-});
-socket.on('error', ignore);
+/** Wait for the first message and take what else is there. */
+const MSG_WAITFORONE = 0x10000;
 
-function ignore(): void {}
+const socket = boundSocket(Number(process.argv[2]));
+const batch = new Batch(true);
+for (;;) {
+  const count = batch.receive(socket, MSG_WAITFORONE);
+  for (let i = 0; i < count; i++) batch.setLength(i, batch.length(i));
+  batch.send(socket, count);
+}

@@ -13,7 +13,7 @@ export function report(samples: readonly Sample[], more: Partial<Report> = {}): 
     machine: { cpu: 'a processor', cores: 2, kernel: '6.1' },
     share: 1,
     candidates: CANDIDATES,
-    runs: [{ date: '2026-01-02T03:04:05.000Z', commit: 'abc1234', load: 0.1 }],
+    runs: [{ date: '2026-01-02T03:04:05.000Z', commit: 'abc1234' }],
     samples: [...samples],
     failures: [],
     ...more,
@@ -28,5 +28,14 @@ export function sample(
   cost: number,
   more: Partial<Sample> = {},
 ): Sample {
-  return { case: name, candidate, round, operations: 1000, cpu: cost / 1000, perSecond: 100, ...more };
+  return {
+    case: name,
+    candidate,
+    round,
+    operations: 1000,
+    cpu: cost / 1000,
+    perSecond: 100,
+    foreign: 0,
+    ...more,
+  };
 }

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import t from 'tap';
 import { CASES } from '../../scripts/bench/cases.js';
 import { judge } from '../../scripts/bench/goals.js';
-import { casesOf, median, rowsOf, summarize } from '../../scripts/bench/statistics.js';
+import { casesOf, disturbance, median, rowsOf, summarize } from '../../scripts/bench/statistics.js';
+import { allCores, foreignCores } from '../../scripts/bench/usage.js';
 import { report, sample } from './bench-report.js';
 
 const kept = CASES.find(({ name }) => name === 'kept')!;
@@ -105,4 +106,14 @@ t.test('goals are judged on the figures as they are shown', async t => {
     { what: 'throughput × haproxy', wanted: '≥ 1.00', found: 0.99, met: false },
   ]);
   t.strictSame(judge(report([])), []);
+});
+
+t.test('other work on the machine is what is left after all that is ours', async t => {
+  const stat = 'cpu  100 10 50 9999 9999 5 15 20 7 0\ncpu0 1 1 1 1 1 1 1 1 0 0\n';
+  t.equal(allCores(stat), 2, 'user, nice, system, irq, softirq and steal');
+  const before = { balancer: 0, own: 1, all: 10, at: 0 };
+  t.equal(foreignCores(before, { balancer: 1, own: 2, all: 13, at: 4000 }), 0.5);
+  t.equal(foreignCores(before, { balancer: 1, own: 2, all: 10.9, at: 1000 }), 0, 'never negative');
+  const samples = [0, 0.02, 0.5, 0].map((foreign, i) => sample('kept', 'haproxy', i + 1, 1, { foreign }));
+  t.strictSame(disturbance(report(samples)), { median: 0.01, share: 0.25 });
 });
