@@ -3,6 +3,8 @@ import { createCharts } from './charts.js';
 import { age, bytes, ratesBetween, short } from './rates.js';
 
 const $ = id => document.getElementById(id);
+/** Rates over less than this are noise: an event may ask for a status right after the last one. */
+const SHORTEST_S = 0.5;
 const IDLE = { connections: 0, bytesIn: 0, bytesOut: 0 };
 
 /** Set text only where it is another one: what did not change is not read out again. */
@@ -69,6 +71,7 @@ class ServiceCard {
     this.charts = createCharts(this.section.querySelector('.charts'));
   }
 
+  /** @param {number | undefined} time of a new point on the charts, seconds since 1970 */
   update({ protocol, listen, strategy, active, backends }, rates, time) {
     say(this.section.querySelector('.where'), `${protocol} ${listen.join(', ')} · ${strategy}`);
     const total = { ...IDLE };
@@ -88,6 +91,7 @@ class ServiceCard {
       row.remove();
       this.rows.delete(id);
     }
+    if (time === undefined) return;
     const answering = backends.filter(({ latency_ms }) => latency_ms !== null);
     const sum = answering.reduce((all, { latency_ms }) => all + latency_ms, 0);
     const latency = answering.length === 0 ? 0 : sum / answering.length;
@@ -101,15 +105,20 @@ export class View {
     this.onChange = onChange;
     this.cards = new Map();
     this.last = undefined;
-    this.lastAt = 0;
+    this.lastAt = Number.NEGATIVE_INFINITY;
+    this.rates = new Map();
   }
 
   /** @param {object} status an answer of /status */
   show(status) {
     const now = performance.now();
-    const rates = ratesBetween(this.last, status, (now - this.lastAt) / 1000);
-    this.last = status;
-    this.lastAt = now;
+    const seconds = (now - this.lastAt) / 1000;
+    const isNew = seconds >= SHORTEST_S;
+    if (isNew) {
+      this.rates = ratesBetween(this.last, status, seconds);
+      this.last = status;
+      this.lastAt = now;
+    }
     const { name, version, engine, threads, uptime_seconds, services } = status;
     document.title = `${name} · lb4`;
     say($('name'), name);
@@ -121,7 +130,7 @@ export class View {
         card = new ServiceCard(service.name, this.onChange);
         this.cards.set(service.name, card);
       }
-      card.update(service, rates, Date.now() / 1000);
+      card.update(service, this.rates, isNew ? Date.now() / 1000 : undefined);
     }
     for (const [name, { section }] of this.cards) {
       if (services.some(one => one.name === name)) continue;
