@@ -12,6 +12,8 @@ import { descriptorBudget, ServiceSet } from './control/services.js';
 import { type Snapshot, snapshotService } from './control/snapshot.js';
 import { PassedSockets } from './control/sockets.js';
 import type { Resolver } from './discovery/resolver.js';
+import type { FaultyEngine } from './engines/faults/engine.js';
+import type { Fault, Injection } from './engines/faults/fault.js';
 import { errorLines, Lb4Error } from './errors.js';
 import type { Listening } from './flow/listeners.js';
 import type { PlaneSink } from './flow/sink.js';
@@ -31,6 +33,8 @@ export interface BalancerOptions {
   readonly resolver?: Resolver;
   /** Sockets that were open before this process was started: socket activation. */
   readonly sockets?: readonly PassedSocket[];
+  /** Default false. With it `inject` works, and the engine is net. */
+  readonly faults?: boolean;
 }
 
 /** What `apply` did. */
@@ -65,11 +69,13 @@ export class Balancer extends Operations {
   private refusal: unknown;
   /** There from `start` on. */
   private plane: Plane | undefined;
+  private readonly faults: boolean;
+  private faulty: FaultyEngine | undefined;
   private ticker: NodeJS.Timeout | undefined;
   private phase: 'new' | 'running' | 'draining' | 'closed' = 'new';
   private readonly startedAt = monotonic();
 
-  constructor(config: Config, { logger, resolver, sockets = [] }: BalancerOptions) {
+  constructor(config: Config, { logger, resolver, sockets = [], faults = false }: BalancerOptions) {
     const table = SharedTable.create(threadCount(config.runtime.threads));
     const journal = new Journal(logger ?? silentLogger(), config.log.connections, monotonic);
     const events = new EventHub(error => journal.log.error({ err: error }, 'a listener of events failed'));
@@ -79,6 +85,7 @@ export class Balancer extends Operations {
     const passed = new PassedSockets(sockets);
     const services = new ServiceSet({ config, table, journal, events, resolver, sockets: passed, turn });
     super({ services, table, journal, turn });
+    this.faults = faults;
     this.journal = journal;
     this.events = events;
     this.incidents = new Incidents(events);
@@ -189,6 +196,23 @@ export class Balancer extends Operations {
     return `no usable backend: ${idle.map(({ config }) => config.name).join(', ')}`;
   }
 
+  /**
+   * Make a backend of a TCP service fail for connections of real traffic, for tests; needs the option `faults`. Instead of what
+   * was injected for it before. Rejects with Lb4Error: LB4_NOT_FOUND, or LB4_USAGE.
+   */
+  async inject(service: string, backend: string, fault: Fault): Promise<Injection> {
+    if (this.faulty === undefined) {
+      throw new Lb4Error(
+        'LB4_USAGE',
+        'inject: expected a started balancer that was created with { faults: true }',
+      );
+    }
+    const control = this.services.find(service);
+    if (control.config.protocol === 'udp')
+      throw new Lb4Error('LB4_USAGE', 'inject: expected a TCP service, got UDP');
+    return this.faulty.inject(control.find(backend).endpoint, fault);
+  }
+
   /** Resolves when totals and log lines of everything that has happened so far are there. */
   async settle(): Promise<void> {
     await this.plane?.settle();
@@ -235,12 +259,13 @@ export class Balancer extends Operations {
     const { config } = this.services;
     const { engine, threads } = config.runtime;
     const { log } = this.journal;
-    const { plane, why } = await startPlane({
+    const { plane, why, faulty } = await startPlane({
       engine,
       threads: threadCount(threads),
       maxParked: descriptorBudget(config).maxParked,
       table: this.table,
       sink: this.sink(),
+      faults: this.faults,
       onFault: fault => log.error(fault, 'a strategy misbehaves; another backend was picked'),
       onThreadLost: (thread, connections, error) => {
         log.error(
@@ -251,6 +276,7 @@ export class Balancer extends Operations {
       },
     });
     this.plane = plane;
+    this.faulty = faulty;
     log.info({ engine: plane.engine, threads: plane.threads, why }, 'engine');
     return plane;
   }

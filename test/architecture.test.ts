@@ -41,7 +41,17 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     'system-error',
     'monotonic',
   ],
-  threads: ['errors', 'strategies', 'pool', 'flow', 'engines/engine', 'engines/net', 'engines/epoll'],
+  'engines/faults': ['errors', 'address', 'pool', 'engines/engine', 'timer-wheel'],
+  threads: [
+    'errors',
+    'strategies',
+    'pool',
+    'flow',
+    'engines/engine',
+    'engines/net',
+    'engines/epoll',
+    'engines/faults',
+  ],
   control: [
     'errors',
     'turn',
@@ -60,13 +70,16 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'service-manager': ['errors', 'address', 'pool', 'engines/epoll'],
   balancer: [
     ...['errors', 'version', 'monotonic', 'turn', 'log', 'config', 'strategies', 'pool', 'discovery'],
-    ...['flow', 'threads', 'control'],
+    ...['flow', 'engines/faults', 'threads', 'control'],
   ],
   admin: ['errors', 'version', 'system-error', 'address', 'log', 'config', 'pool', 'control', 'balancer'],
   // Talks to a running instance; of admin it knows where that listens.
   client: ['errors', 'system-error', 'config', 'pool', 'control', 'admin'],
   // The library's front door.
-  index: ['errors', 'version', 'log', 'strategies', 'config', 'pool', 'control', 'balancer'],
+  index: [
+    ...['errors', 'version', 'address', 'log', 'strategies', 'config', 'pool', 'discovery', 'flow'],
+    ...['engines/faults', 'control', 'balancer'],
+  ],
   cli: [
     ...['errors', 'version', 'duration', 'system-error', 'system-limits', 'turn', 'address', 'log', 'config'],
     ...['strategies', 'pool', 'control', 'balancer', 'admin', 'client', 'service-manager'],

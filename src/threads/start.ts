@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import type { StrategyFault } from '../../strategies/load.js';
+import { FaultyEngine } from '../engines/faults/engine.js';
 import { NetEngine } from '../engines/net/engine.js';
 import { Lb4Error } from '../errors.js';
 import type { PlaneSink } from '../flow/sink.js';
@@ -14,6 +15,8 @@ export interface PlaneOptions {
   readonly maxParked: number;
   readonly table: SharedTable;
   readonly sink: PlaneSink;
+  /** Faults can be injected: that takes the net engine. */
+  readonly faults: boolean;
   onFault(fault: StrategyFault): void;
   onThreadLost(thread: number, lost: number, error: Error): void;
 }
@@ -23,13 +26,22 @@ export function threadCount(wanted: number): number {
   return wanted === 0 ? availableParallelism() : wanted;
 }
 
+export interface Started {
+  readonly plane: Plane;
+  /** Why this engine. */
+  readonly why: string;
+  /** Where faults are injected, if that was asked for. */
+  readonly faulty?: FaultyEngine;
+}
+
 /**
  * The data plane for this machine, and why it is that one. Rejects with Lb4Error LB4_ENGINE when `epoll` is asked for and
  * cannot work here.
  */
-export async function startPlane(options: PlaneOptions): Promise<{ plane: Plane; why: string }> {
+export async function startPlane(options: PlaneOptions): Promise<Started> {
   const { engine, table, sink, threads, onFault, onThreadLost } = options;
   const local = () => new LocalPlane(new NetEngine({ maxParked: options.maxParked }), table, sink, onFault);
+  if (options.faults) return startFaulty(options);
   if (engine === 'net') return { plane: local(), why: 'as configured' };
   // Over several threads a queue's size and the last place of the process are not exact yet.
   if (engine === 'auto')
@@ -44,4 +56,15 @@ export async function startPlane(options: PlaneOptions): Promise<{ plane: Plane;
     const reason = (error as Error).message.split('\n')[0]!;
     throw new Lb4Error('LB4_ENGINE', `the epoll engine cannot work here: ${reason}`, { cause: error });
   }
+}
+
+function startFaulty({ engine, table, sink, maxParked, onFault }: PlaneOptions): Started {
+  if (engine === 'epoll') {
+    throw new Lb4Error(
+      'LB4_ENGINE',
+      'expected engine "net" or "auto" where faults are injected, got "epoll"',
+    );
+  }
+  const faulty = new FaultyEngine(new NetEngine({ maxParked }));
+  return { plane: new LocalPlane(faulty, table, sink, onFault), why: 'faults can be injected', faulty };
 }

@@ -1,10 +1,9 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { ConfigInput } from '../../src/config/schema.js';
-import { backend, echo } from '../fixtures/backends.js';
+import { backend, echo, freePort } from '../fixtures/backends.js';
 import { ENGINE } from '../fixtures/balancer.js';
 import { ask, client, type Target } from '../fixtures/clients.js';
 import type { TestPeer } from '../fixtures/peer.js';
@@ -14,16 +13,6 @@ import { until } from '../fixtures/until.js';
 import { needs } from '../integration/programs.js';
 
 const options = needs('systemd-socket-activate');
-
-/** A port that was free just now. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** lb4 as systemd starts it: `sockets` are open already, and it begins with the first client. */
 function activated(t: Test, sockets: string, services: ConfigInput['services']): Program {
