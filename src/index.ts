@@ -22,7 +22,9 @@ export type { RuntimeChange } from './control/runtime.js';
 export type { BackendSnapshot, Connections, ServiceSnapshot, Snapshot } from './control/snapshot.js';
 =======
 export type { StrategyConfig, StrategyInput } from './config/strategy.js';
+export type { TlsInput } from './config/tls.js';
 export type { BalancerEvent, EventListener, Happening } from './control/events.js';
+export type { BackendMeasures, Measures, ServiceMeasures } from './control/measure.js';
 export type { RuntimeChange } from './control/runtime.js';
 export type { BackendSnapshot, ServiceSnapshot, Snapshot } from './control/snapshot.js';
 export type { AddressRecord, Resolver, SrvRecord } from './discovery/resolver.js';
@@ -35,4 +37,5 @@ export type { AdminState } from './pool/backend.js';
 export type { PassedSocket } from './pool/plan.js';
 export { CLOSE_REASONS, type CloseReason } from './pool/reasons.js';
 export type { State, StateName } from './pool/table.js';
+export type { Tally } from './pool/totals.js';
 export { VERSION } from './version.js';
