@@ -1,11 +1,7 @@
 /** lb4 as a library: a layer-4 load balancer inside a Node program. */
 export type { Candidate, Flow, Strategy, StrategyContext, StrategyFactory } from '../strategies/strategy.js';
-<<<<<<< HEAD
-export { type Applied, Balancer, type BalancerOptions, createBalancer } from './balancer.js';
-=======
 export type { Endpoint, Target } from './address.js';
-export { type Applied, Balancer, type BalancerOptions, createBalancer, type Removed } from './balancer.js';
->>>>>>> ab65f56 (Library: faults on demand for tests; documented exports; an example with pg)
+export { type Applied, Balancer, type BalancerOptions, createBalancer } from './balancer.js';
 export type { BackendConfig, BackendInput } from './config/backend.js';
 export { type ConfigDiff, diffConfig, formatDiff, type ServiceDiff } from './config/diff.js';
 export type { SystemFacts } from './config/lint.js';
@@ -15,21 +11,21 @@ export { type ParseOptions, type PlaceOf, parseConfigObject } from './config/par
 export type { Place } from './config/positions.js';
 export type { Env } from './config/prepare.js';
 export type { Config, ConfigInput, ServiceConfig } from './config/schema.js';
-<<<<<<< HEAD
-export type { BalancerEvent, EventListener } from './control/events.js';
-export type { ConnectionFilter, Removed } from './control/operations.js';
-export type { RuntimeChange } from './control/runtime.js';
-export type { BackendSnapshot, Connections, ServiceSnapshot, Snapshot } from './control/snapshot.js';
-=======
 export type { StrategyConfig, StrategyInput } from './config/strategy.js';
 export type { TlsInput } from './config/tls.js';
 export type { BalancerEvent, EventListener, Happening } from './control/events.js';
 export type { BackendMeasures, Measures, ServiceMeasures } from './control/measure.js';
+export type { ConnectionFilter, Removed } from './control/operations.js';
 export type { RuntimeChange } from './control/runtime.js';
-export type { BackendSnapshot, ServiceSnapshot, Snapshot } from './control/snapshot.js';
+export type {
+  BackendSnapshot,
+  ConnectionSnapshot,
+  Connections,
+  ServiceSnapshot,
+  Snapshot,
+} from './control/snapshot.js';
 export type { AddressRecord, Resolver, SrvRecord } from './discovery/resolver.js';
 export type { Fault, Injection } from './engines/faults/fault.js';
->>>>>>> ab65f56 (Library: faults on demand for tests; documented exports; an example with pg)
 export { ConfigError, type ConfigIssue, type ErrorCode, formatIssue, Lb4Error } from './errors.js';
 export type { Listening } from './flow/listeners.js';
 export { createLogger, type Logger } from './log.js';
