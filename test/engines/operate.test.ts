@@ -67,7 +67,7 @@ t.test('what waits ends when somebody else wants something else', async t => {
   t.equal((await run(`ready ${a.address}`)).code, 0);
   const { code, stderr } = await waiting;
   t.equal(code, 1);
-  t.match(stderr, /^lb4: main\/\S+ was changed in the meantime: up\n$/);
+  t.match(stderr, /^lb4: main\/\S+ was changed in the meantime: up$/m);
 });
 
 t.test('weight, status, status --json', async t => {
