@@ -1,4 +1,6 @@
-import type { BackendSnapshot, ServiceSnapshot, Snapshot } from '../control/snapshot.js';
+import type { ReloadReport } from '../admin/app.js';
+import type { Removed } from '../control/operations.js';
+import type { BackendSnapshot, Connections, ServiceSnapshot, Snapshot } from '../control/snapshot.js';
 import { Lb4Error } from '../errors.js';
 import type { AdminState } from '../pool/backend.js';
 import { type AdminAddress, addressText, Requester, type RequesterOptions } from './request.js';
@@ -16,27 +18,11 @@ export interface NewBackend {
   readonly max_connections?: number;
 }
 
-/** An open connection or flow. */
-export interface OpenConnection {
-  readonly client: string;
-  readonly backend: string;
-  readonly age_seconds: number;
-  readonly idle_seconds: number;
-  readonly bytes_in: number;
-  readonly bytes_out: number;
-}
-
-export interface ConnectionList {
-  readonly connections: readonly OpenConnection[];
-  /** How many there are; the list may have fewer. */
-  readonly total: number;
-}
-
-export interface ReloadResult {
-  /** A line for each change. */
-  readonly changes: readonly string[];
-  /** Connections that were open through it. */
-  readonly kept: number;
+/** What was added. */
+export interface Added {
+  readonly id: string;
+  /** What it stands for: several for a name, none while that is not known. */
+  readonly backends: readonly BackendSnapshot[];
 }
 
 /** The admin interface of a running instance, typed. Every method rejects as Requester.ask does. */
@@ -69,16 +55,16 @@ export class AdminClient {
     return this.json('PATCH', backendPath(service, backend), change);
   }
 
-  add(service: string, backend: NewBackend): Promise<BackendSnapshot> {
+  add(service: string, backend: NewBackend): Promise<Added> {
     return this.json('POST', `${servicePath(service)}/backends`, backend);
   }
 
-  async remove(service: string, backend: string): Promise<void> {
-    await this.requester.ask('DELETE', backendPath(service, backend));
+  remove(service: string, backend: string): Promise<Removed> {
+    return this.json('DELETE', backendPath(service, backend));
   }
 
   /** `limit`: at most so many in the list; the instance has a limit of its own. */
-  connections(service: string, query: { backend?: string; limit?: number } = {}): Promise<ConnectionList> {
+  connections(service: string, query: { backend?: string; limit?: number } = {}): Promise<Connections> {
     const words = new URLSearchParams();
     for (const [key, value] of Object.entries(query)) if (value !== undefined) words.set(key, String(value));
     const text = words.toString();
@@ -97,7 +83,7 @@ export class AdminClient {
       .closing;
   }
 
-  reload(): Promise<ReloadResult> {
+  reload(): Promise<ReloadReport> {
     return this.json('POST', '/reload', {});
   }
 

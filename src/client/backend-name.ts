@@ -31,18 +31,24 @@ export function findService({ services }: Snapshot, name: string): ServiceSnapsh
 }
 
 /**
- * The backend that `text` names: SERVICE/BACKEND, or BACKEND alone where there is one service. Service names have no
- * slash, ids may. Throws Lb4Error LB4_ADMIN that says which there are.
+ * The service and the id of a backend that `text` names: SERVICE/BACKEND, or BACKEND alone where there is one service.
+ * Service names have no slash, ids may. The backend need not be there. Throws Lb4Error LB4_ADMIN.
  */
-export function findBackend(status: Snapshot, text: string): Named {
+export function splitName(status: Snapshot, text: string): { service: ServiceSnapshot; id: string } {
   const { services } = status;
   const slash = text.indexOf('/');
   const first = text.slice(0, Math.max(0, slash));
-  // `unix:/path` and `[::1]:80/…` begin with no service: names have no colon.
-  const whole = slash === -1 || first.includes(':');
-  if (whole && services.length !== 1) throw severalServices(status, text);
-  const service = whole ? services[0]! : findService(status, first);
-  const id = whole ? text : text.slice(slash + 1);
+  // `unix:/path` begins with no service: names have no colon.
+  if (slash === -1 || first.includes(':')) {
+    if (services.length !== 1) throw severalServices(status, text);
+    return { service: services[0]!, id: text };
+  }
+  return { service: findService(status, first), id: text.slice(slash + 1) };
+}
+
+/** The backend that `text` names as for splitName. Throws Lb4Error LB4_ADMIN that says which there are. */
+export function findBackend(status: Snapshot, text: string): Named {
+  const { service, id } = splitName(status, text);
   const backend = service.backends.find(one => one.id === id);
   if (backend === undefined) throw noBackend(service, id);
   return { service, backend };

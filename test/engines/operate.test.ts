@@ -1,108 +1,64 @@
 import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import t, { type Test } from 'tap';
-import type { ConfigInput } from '../../src/config/schema.js';
+import t from 'tap';
 import { type Ended, lb4 } from '../cli/lb4.js';
-import { backend, echo, freePort } from '../fixtures/backends.js';
-import { config, ENGINE } from '../fixtures/balancer.js';
-import { client } from '../fixtures/clients.js';
+import { backend, echo } from '../fixtures/backends.js';
+import { ENGINE } from '../fixtures/balancer.js';
+import { operated, operatedConfig } from '../fixtures/operated.js';
 import { folder, Program, writeConfig } from '../fixtures/program.js';
 import { until } from '../fixtures/until.js';
 
-/** A running instance, and the commands that operate it. */
-async function operated(t: Test, services: ConfigInput['services']) {
-  const dir = folder(t);
-  const admin = `unix:${join(dir, 'admin.sock')}`;
-  const file = join(dir, 'lb4.toml');
-  writeConfig(file, { ...config(services), name: 'test', admin: { listen: admin } });
-  const program = await new Program(t, ['-c', file]).ready();
-  const run = (line: string): Promise<Ended> => lb4([...line.split(' '), '--admin', admin]);
-  return { program, file, admin, run };
-}
-
 const fine = (stdout: string): Ended => ({ code: 0, stdout, stderr: '' });
 
-t.test('drain --wait returns when the last connection is over, ready brings it back', async t => {
+t.test('add and remove', async t => {
   const [a, b] = [await backend(t, echo), await backend(t, echo)];
-  const { program, run } = await operated(t, {
-    main: { listen: '127.0.0.1:0', strategy: 'first', backends: [a.address, b.address] },
+  const { run, connected } = await operated(t, { strategy: 'first', backends: [a.address] });
+  const added = await run(`add main ${b.address} --as second --weight 3`);
+  t.match(added, { code: 0, stdout: /^main\/second: added, (checking|up), weight 3\n$/, stderr: '' });
+  t.match((await run('status')).stdout, /^ {2}second .*\n {4}changed while running: added$/m);
+  t.match(await run(`add main ${b.address} --as second`), { code: 1, stderr: /^lb4: [^\n]*second[^\n]*\n$/ });
+  t.match(await run('add main nonsense:x'), { code: 2, stderr: /^[^\n]*expected [^\n]*nonsense:x[^\n]*\n$/ });
+  const open = await connected();
+  t.same(await run(`remove ${a.address}`), fine(`main/${a.address}: removed, 1 connection may finish\n`));
+  await connected();
+  t.equal(b.open, 1, 'the one that was added');
+  t.match((await run('status')).stdout, `  removed while running: ${a.address}\n`);
+  t.match(await run(`close main/${a.address} --rate 0`), {
+    stdout: `main/${a.address}: closing 1 connection\n`,
   });
-  const open = client(t, program.port());
-  open.socket.write('x');
-  await open.reads(1);
-
-  t.same(await run(`drain main/${a.address} --wait --timeout 300ms`), {
-    code: 1,
-    stdout: `main/${a.address}: draining, 1 connection open\n`,
-    stderr: `lb4: main/${a.address}: still 1 connection open after 300ms\n`,
-  });
-  const waiting = run(`drain ${a.address} --wait`);
-  const next = client(t, program.port());
-  next.socket.write('yy');
-  await next.reads(2);
-  t.equal(b.open, 1, 'new ones go elsewhere');
-  open.finish();
-  t.match((await waiting).stdout, `main/${a.address}: 0 connections open\n`);
-
-  const last = await run(`maint main/${b.address}`);
-  t.same(last, {
-    code: 0,
-    stdout: `main/${b.address}: in maintenance, 1 connection open\n`,
-    stderr: 'lb4: warning: no backend of main takes new connections now\n',
-  });
-  t.match(
-    await run(`ready main/${a.address} --wait`),
-    fine(`main/${a.address}: up, 0 connections open\nmain/${a.address}: up\n`),
-  );
+  await open.end();
+  const unknown = await run('remove main/secnd');
+  t.match(unknown, { code: 1, stderr: /^lb4: no backend "secnd" .*\(did you mean "second"\?\)\n$/ });
 });
 
-t.test('what waits ends when somebody else wants something else', async t => {
-  const a = await backend(t, echo);
-  const { program, run } = await operated(t, { main: { listen: '127.0.0.1:0', backends: [a.address] } });
-  const open = client(t, program.port());
-  open.socket.write('x');
-  await open.reads(1);
-  const waiting = run(`drain ${a.address} --wait`);
-  await program.log.line('backend is draining');
-  t.equal((await run(`ready ${a.address}`)).code, 0);
-  const { code, stderr } = await waiting;
-  t.equal(code, 1);
-  t.match(stderr, /^lb4: main\/\S+ was changed in the meantime: up$/m);
-});
+t.test('connections are listed, closed and rebalanced', async t => {
+  const [a, b] = [await backend(t, echo), await backend(t, echo)];
+  const { run, connected } = await operated(t, { backends: [{ address: a.address, name: 'a' }] });
+  const open = [];
+  for (let i = 0; i < 4; i++) open.push(await connected(1500));
+  const list = await run('connections main --limit 3');
+  t.match(list, { code: 0, stderr: '' });
+  const lines = list.stdout.trimEnd().split('\n');
+  t.match(lines[0], /^CLIENT +BACKEND +AGE +IDLE +IN +OUT$/);
+  for (const line of lines.slice(1, 4)) t.match(line, /^127\.0\.0\.1:\d+ +a +\d+s +\d+s +1\.5 kB +1\.5 kB$/);
+  t.equal(lines[4], '3 of 4 shown; --limit N for more');
+  const json = JSON.parse((await run('connections main/a --json')).stdout);
+  t.match(json, { total: 4, connections: [{ backend: 'a', bytes_in: 1500 }] });
 
-t.test('weight, status, status --json', async t => {
-  const a = await backend(t, echo);
-  const dead = `127.0.0.1:${await freePort()}`;
-  const { program, run } = await operated(t, {
-    main: {
-      listen: '127.0.0.1:0',
-      backends: [a.address, dead],
-      health: { interval: '50ms', fall: 1, timeout: '1s' },
-    },
-  });
-  t.same(await run(`weight main/${a.address} 7`), fine(`main/${a.address}: weight 7, it was 1\n`));
-  await program.log.line('backend is down');
-  const { code, stdout } = await run('status');
-  t.equal(code, 0);
-  t.match(stdout, /^test: lb4 \S+, engine (net|epoll), \d+ threads?, pid \d+, up \d+s\n/);
-  t.match(stdout, new RegExp(`^ {2}${a.address} +up +7 +0 `, 'm'));
-  t.match(stdout, new RegExp(`^ {2}${dead} +down +1 .*\\n {4}probe failed: connection refused$`, 'm'));
-  const json = await run('status --json');
-  t.match(JSON.parse(json.stdout), { name: 'test', pid: program.pid, services: [{ name: 'main' }] });
+  await run(`add main ${b.address} --as b`);
+  t.same(await run('rebalance main --rate 100/s'), fine('main: closing 2 connections at 100/s, in 1s\n'));
+  await until('half of them closed', () => a.open === 2);
+  t.match(await run('close main/a --rate 600/m'), fine('main/a: closing 2 connections at 600/m, in 1s\n'));
+  await until('all closed', () => a.open === 0);
+  t.same(await run('connections main'), fine('0 open\n'));
+  t.same(await run('rebalance main'), fine('main: level already, nothing is closed\n'));
+  t.ok(open.every(peer => peer.closed || peer.ending));
 });
 
 t.test('reload prints what changed; a file that does not hold is refused with every error', async t => {
   const [a, b] = [await backend(t, echo), await backend(t, echo)];
-  const service = { listen: '127.0.0.1:0', backends: [a.address] };
-  const { file, run, admin, program } = await operated(t, { main: service });
-  const open = client(t, program.port());
-  open.socket.write('x');
-  await open.reads(1);
-  writeConfig(file, {
-    ...config({ main: { ...service, backends: [a.address, b.address] } }),
-    name: 'test',
-    admin: { listen: admin },
-  });
+  const { file, run, admin, connected } = await operated(t, { backends: [a.address] });
+  await connected();
+  writeConfig(file, operatedConfig(admin, { backends: [a.address, b.address] }));
   const { code, stdout } = await run('reload');
   t.equal(code, 0);
   t.match(stdout, b.address);
@@ -123,5 +79,5 @@ t.test('the default socket is found by its name', async t => {
   t.match((await lb4(['status', '--name', name], env)).stdout, new RegExp(`^${name}: lb4 `));
   program.child.kill('SIGTERM');
   await program.exited();
-  await until('gone', async () => (await lb4(['status', '--name', name], env)).code === 1);
+  t.match(await lb4(['status', '--name', name], env), { code: 1, stderr: /^lb4: no instance "\S+" runs/ });
 });

@@ -1,5 +1,5 @@
-import type { ConnectionList, OpenConnection } from '../../client/admin-client.js';
-import { findBackend, findService } from '../../client/backend-name.js';
+import { findService, splitName } from '../../client/backend-name.js';
+import type { ConnectionSnapshot, Connections } from '../../control/snapshot.js';
 import type { Command } from '../command.js';
 import { type Paint, paintFor } from '../style.js';
 import { type Cell, type Column, columnWidths, headerLine, tableLine } from '../table.js';
@@ -25,12 +25,10 @@ export const CONNECTIONS: Command = {
     const client = await connect(line);
     const status = await client.status();
     const isService = status.services.some(({ name }) => name === text) || !/[/:]/.test(text);
-    const named = isService
-      ? { service: findService(status, text), backend: undefined }
-      : findBackend(status, text);
+    const named = isService ? { service: findService(status, text) } : splitName(status, text);
     const list = await client.connections(named.service.name, {
       limit,
-      ...(named.backend !== undefined && { backend: named.backend.id }),
+      ...('id' in named && { backend: named.id }),
     });
     if (line.isOn('json')) printJson(JSON.stringify(list));
     else print(connectionLines(list, outputWidth(), paintFor(process.stdout)));
@@ -48,7 +46,7 @@ const COLUMNS: readonly Column[] = [
 ];
 
 /** The table of `lb4 connections`, of lines of at most `width` characters. Pure. */
-export function connectionLines(list: ConnectionList, width: number, paint: Paint): string[] {
+export function connectionLines(list: Connections, width: number, paint: Paint): string[] {
   const { connections, total } = list;
   const shown =
     connections.length < total
@@ -64,10 +62,10 @@ export function connectionLines(list: ConnectionList, width: number, paint: Pain
   ];
 }
 
-function cells(one: OpenConnection): Cell[] {
+function cells(one: ConnectionSnapshot): Cell[] {
   return [
     one.client,
-    one.backend,
+    one.backend === '' ? '-' : one.backend,
     humanSeconds(one.age_seconds),
     humanSeconds(one.idle_seconds),
     humanBytes(one.bytes_in),

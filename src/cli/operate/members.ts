@@ -1,5 +1,7 @@
-import type { NewBackend } from '../../client/admin-client.js';
-import { backendName, findBackend, findService } from '../../client/backend-name.js';
+import type { Added, NewBackend } from '../../client/admin-client.js';
+import { backendName, findService, splitName } from '../../client/backend-name.js';
+import { escapeText } from '../../config/text.js';
+import type { ServiceSnapshot } from '../../control/snapshot.js';
 import type { Command, CommandLine } from '../command.js';
 import { connectionsOf, stateText } from './backend-text.js';
 import { connect, INSTANCE_FLAGS } from './instance.js';
@@ -10,7 +12,7 @@ import { BACKEND, SERVICE } from './positionals.js';
 export const ADD: Command = {
   name: 'add',
   describe: 'Add a backend, until the next start',
-  positionals: [SERVICE, { name: 'ADDRESS', describe: 'host:port, [v6]:port or unix:/path' }],
+  positionals: [SERVICE, { name: 'ADDRESS', describe: 'host:port, [v6]:port, unix:/path or srv:name' }],
   flags: [
     { name: 'as', kind: 'text', describe: 'Its id [default: the address]' },
     { name: 'weight', kind: 'number', describe: 'Share of the traffic, relative to the others [default: 1]' },
@@ -23,8 +25,7 @@ export const ADD: Command = {
     const wanted = newBackend(line);
     const client = await connect(line);
     const service = findService(await client.status(), line.text(SERVICE.name)!);
-    const backend = await client.add(service.name, wanted);
-    print([`${backendName({ service, backend })}: added, ${stateText(backend)}, weight ${backend.weight}`]);
+    print(addedLines(service, await client.add(service.name, wanted)));
     return 0;
   },
 };
@@ -42,6 +43,15 @@ function newBackend(line: CommandLine): NewBackend {
   };
 }
 
+/** A name may stand for several, or for none yet. */
+function addedLines(service: ServiceSnapshot, { id, backends }: Added): string[] {
+  if (backends.length === 0)
+    return [`${escapeText(`${service.name}/${id}`)}: added, no address is known yet`];
+  return backends.map(
+    backend => `${backendName({ service, backend })}: added, ${stateText(backend)}, weight ${backend.weight}`,
+  );
+}
+
 /** `lb4 remove` */
 export const REMOVE: Command = {
   name: 'remove',
@@ -51,11 +61,11 @@ export const REMOVE: Command = {
   examples: ['lb4 remove pg/replica3'],
   run: async line => {
     const client = await connect(line);
-    const named = findBackend(await client.status(), line.text(BACKEND.name)!);
-    const { service, backend } = named;
-    await client.remove(service.name, backend.id);
-    const rest = backend.active === 0 ? '' : `, ${connectionsOf(service, backend.active)} may finish`;
-    print([`${backendName(named)}: removed${rest}`]);
+    const { service, id } = splitName(await client.status(), line.text(BACKEND.name)!);
+    const { backends, draining } = await client.remove(service.name, id);
+    const rest = draining === 0 ? '' : `, ${connectionsOf(service, draining)} may finish`;
+    const others = backends.length > 1 ? ` with all that it stood for (${backends.join(', ')})` : '';
+    print([escapeText(`${service.name}/${id}: removed${others}${rest}`)]);
     return 0;
   },
 };

@@ -1,4 +1,4 @@
-import { backendName, findBackend, findService } from '../../client/backend-name.js';
+import { findService, splitName } from '../../client/backend-name.js';
 import { parseRate } from '../../config/rate.js';
 import { escapeText } from '../../config/text.js';
 import type { ServiceSnapshot } from '../../control/snapshot.js';
@@ -9,25 +9,26 @@ import { connect, INSTANCE_FLAGS } from './instance.js';
 import { print } from './output.js';
 import { BACKEND, SERVICE } from './positionals.js';
 
-const RATE: Flag = {
+/** `otherwise`: the pace where none is given, which is the instance's choice. */
+const rateFlag = (otherwise: string): Flag => ({
   name: 'rate',
   kind: 'text',
-  describe: 'How fast, so that clients do not all come back at once: 5/s, 30/m',
-};
+  describe: `How fast, so that clients do not all come back at once: 5/s, 30/m; 0 = at once [default: ${otherwise}]`,
+});
 
 /** `lb4 close`: connections of a backend end. */
 export const CLOSE: Command = {
   name: 'close',
   describe: "Close a backend's connections at a steady pace",
   positionals: [BACKEND],
-  flags: [RATE, ...INSTANCE_FLAGS],
+  flags: [rateFlag('within 5 s, or 100/s where that is faster'), ...INSTANCE_FLAGS],
   examples: ['lb4 close pg/10.0.0.1:5432', 'lb4 close pg/10.0.0.1:5432 --rate 5/s'],
   run: async line => {
     const rate = rateOf(line);
     const client = await connect(line);
-    const named = findBackend(await client.status(), line.text(BACKEND.name)!);
-    const closing = await client.close(named.service.name, named.backend.id, rate);
-    print([`${backendName(named)}: ${closingText(named.service, closing, rate)}`]);
+    const { service, id } = splitName(await client.status(), line.text(BACKEND.name)!);
+    const closing = await client.close(service.name, id, rate);
+    print([escapeText(`${service.name}/${id}: ${closingText(service, closing, rate)}`)]);
     return 0;
   },
 };
@@ -38,7 +39,7 @@ export const REBALANCE: Command = {
   describe:
     'Close as many connections as level the load again, the quietest first; their clients come back elsewhere',
   positionals: [SERVICE],
-  flags: [RATE, ...INSTANCE_FLAGS],
+  flags: [rateFlag('10/s'), ...INSTANCE_FLAGS],
   examples: ['lb4 rebalance pg --rate 5/s'],
   run: async line => {
     const rate = rateOf(line);
