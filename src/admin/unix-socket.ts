@@ -46,7 +46,11 @@ export async function listenUnix(
       if (!(await claim(own, path))) continue;
       const remove = (): void => {
         process.off('exit', remove);
-        if (isSame(identity, path)) rmSync(path, { force: true });
+        try {
+          if (isSame(identity, path)) rmSync(path, { force: true });
+        } catch {
+          // Made before this process became another user: whoever starts next replaces it.
+        }
       };
       process.on('exit', remove);
       return { path, remove };

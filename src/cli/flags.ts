@@ -144,6 +144,12 @@ export const FLAGS: readonly RunFlag[] = [
     example: '--log-format json',
   },
   {
+    name: 'watch',
+    kind: 'switch',
+    describe: 'Take changes of the file by itself; with -c FILE',
+    example: '--config lb4.toml --watch',
+  },
+  {
     name: 'print-config',
     kind: 'switch',
     describe: 'Print the TOML equivalent of these flags and exit',
@@ -153,6 +159,6 @@ export const FLAGS: readonly RunFlag[] = [
 
 /** The whole line of a flag's example. */
 export function exampleLine({ name, example }: RunFlag): string {
-  const whole = name === 'config' || /(^| )(-l|--listen) /.test(example);
+  const whole = name === 'config' || name === 'watch' || /(^| )(-l|--listen) /.test(example);
   return whole ? `lb4 ${example}` : `lb4 -l 5432 -t a,b ${example}`;
 }

@@ -1,24 +1,19 @@
 import type { Admin } from '../admin/admin.js';
 import type { ReloadReport } from '../admin/app.js';
 import type { Balancer } from '../balancer.js';
-import type { Config } from '../config/schema.js';
 import { errorLines, Lb4Error } from '../errors.js';
 import type { Logger } from '../log.js';
 import { Turn } from '../turn.js';
-
-/** A configuration that was read, and what the lint has to say about it. */
-export interface Read {
-  readonly config: Config;
-  readonly warnings: readonly string[];
-}
+import type { ConfigSource, Read } from './source.js';
 
 /** What a reload works on. */
 export interface Running {
   readonly balancer: Balancer;
   readonly admin: Admin;
   readonly logger: Logger;
-  /** Read the configuration again; throws ConfigError. Absent where it came from flags. */
-  readonly read: (() => Read) | undefined;
+  readonly source: ConfigSource;
+  /** Whoever wants to know that a reload is under way hears of it here. */
+  during<T>(work: Promise<T>): Promise<T>;
 }
 
 /** Reloads, whoever asks for them: one after the other, all or nothing, and each with one line in the log. */
@@ -28,6 +23,8 @@ export class Reloader {
 
   constructor(running: Running) {
     this.running = running;
+    const { file } = running.source;
+    if (file !== undefined) file.onChange = () => void this.reload().catch(() => undefined);
   }
 
   /**
@@ -35,18 +32,18 @@ export class Reloader {
    * (ConfigError with every fault), when what it wants cannot be opened, or when it came from flags (LB4_CONFLICT).
    */
   reload(): Promise<ReloadReport> {
-    return this.turn.take(() => this.run());
+    return this.running.during(this.turn.take(() => this.run()));
   }
 
   private async run(): Promise<ReloadReport> {
-    const { balancer, logger, read } = this.running;
-    if (read === undefined) {
+    const { balancer, logger, source } = this.running;
+    if (source.file === undefined) {
       const message = 'nothing to reload: this instance was started from flags';
       logger.warn(message);
       throw new Lb4Error('LB4_CONFLICT', message);
     }
     try {
-      return await this.take(read());
+      return await this.take(source.read());
     } catch (error) {
       logger.error({ errors: errorLines(error) }, 'reload refused: nothing was changed');
       balancer.refused(error);
@@ -55,12 +52,13 @@ export class Reloader {
   }
 
   private async take({ config, warnings }: Read): Promise<ReloadReport> {
-    const { balancer, admin, logger } = this.running;
+    const { balancer, admin, logger, source } = this.running;
     for (const warning of warnings) logger.warn(warning);
     const change = await admin.prepare(config);
     try {
       const { changes, added, removed, changed } = await balancer.apply(config);
       logger.level = config.log.level;
+      source.file?.watch(config.runtime.watch);
       const kept = balancer.active;
       logger.info({ kept, changes }, 'reloaded');
       change.commit();

@@ -30,7 +30,16 @@ export interface ConfigDiff {
 }
 
 /** Keys outside of services that a running process can change. */
-const LIVE = new Set(['log.level', 'log.connections', 'runtime.max_connections', 'runtime.drain_timeout']);
+const LIVE = new Set([
+  'name',
+  'log.level',
+  'log.connections',
+  'admin.listen',
+  'admin.token_file',
+  'runtime.max_connections',
+  'runtime.drain_timeout',
+  'runtime.watch',
+]);
 
 /** What a reload from `before` to `after` means. Pure; order of backends counts (`first` and hashing see it). */
 export function diffConfig(before: Config, after: Config): ConfigDiff {

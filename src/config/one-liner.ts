@@ -20,6 +20,7 @@ export interface OneLinerFlags {
   readonly idleTimeout?: string;
   readonly drainTimeout?: string;
   readonly user?: string;
+  readonly watch?: boolean;
   readonly checkInterval?: string;
   readonly checkTimeout?: string;
   readonly fall?: number;
@@ -42,6 +43,7 @@ const KEYS: readonly (readonly [keyof OneLinerFlags, string, string])[] = [
   ['maxConnections', '--max-connections', 'runtime.max_connections'],
   ['drainTimeout', '--drain-timeout', 'runtime.drain_timeout'],
   ['user', '--user', 'runtime.user'],
+  ['watch', '--watch', 'runtime.watch'],
   ['strategy', '--strategy', 'services.main.strategy'],
   ['connectTimeout', '--connect-timeout', 'services.main.timeouts.connect'],
   ['idleTimeout', '--idle-timeout', 'services.main.timeouts.idle'],

@@ -70,6 +70,7 @@ const runtime = z.strictObject({
   drain_timeout: duration('How long connections may finish at shutdown; 0 = as long as they like.').prefault(
     '30s',
   ),
+  watch: flag('Take changes of the file by itself, without a signal.').prefault(false),
   user: text(
     USER,
     '"USER" or "USER:GROUP"',
