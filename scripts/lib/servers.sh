@@ -2,7 +2,7 @@
 
 # command:Debian package
 SERVERS='chromium:chromium redis-server:redis-server redis-cli:redis-tools redis-benchmark:redis-tools initdb:postgresql
-  pgbench:postgresql-contrib systemd-socket-activate:systemd dnsmasq:dnsmasq-base dig:dnsutils haproxy:haproxy nginx:nginx'
+  promtool:prometheus pgbench:postgresql-contrib systemd-socket-activate:systemd dnsmasq:dnsmasq-base dig:dnsutils haproxy:haproxy nginx:nginx'
 
 # PostgreSQL keeps its server programs out of PATH.
 have() {

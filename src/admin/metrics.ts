@@ -24,6 +24,9 @@ interface Row {
 interface Rows {
   readonly protocol: 'tcp' | 'udp';
   readonly unassigned: number;
+  readonly panic: boolean;
+  /** The label of the service alone. */
+  readonly name: string;
   /** What concerns no backend: `backend=""`. Only in a service's first part; a UDP flow always has one. */
   readonly service: Row | undefined;
   readonly backends: readonly Row[];
@@ -96,6 +99,10 @@ const state: Tell = (page, name, { backends }) => {
     if (now === undefined) continue;
     for (const one of STATE_NAMES) page.sample(name, `${at},state="${one}"`, now.state === one ? 1 : 0);
   }
+};
+
+const panic: Tell = (page, name, rows) => {
+  if (rows.service !== undefined) page.sample(name, rows.name, rows.panic ? 1 : 0);
 };
 
 const checks: Tell = (page, name, { backends }) => {
@@ -210,6 +217,12 @@ export const METRICS: readonly Metric[] = [
     tell: perBackend('healthChanges'),
   },
   {
+    name: 'lb4_panic',
+    type: 'gauge',
+    help: '1 while so few backends are healthy that health is ignored (panic_threshold).',
+    tell: panic,
+  },
+  {
     name: 'lb4_udp_flows_active',
     type: 'gauge',
     help: 'UDP flows that are open.',
@@ -280,17 +293,18 @@ function writeInstance(page: Exposition, measures: Measures): void {
   );
 }
 
-function rowsOf({ name, protocol, unassigned, tally, backends }: ServiceMeasures): Rows[] {
+function rowsOf({ name: service, protocol, unassigned, panic, tally, backends }: ServiceMeasures): Rows[] {
+  const name = labels({ service });
   const row = (backend: string, tally: Tally, now?: Row['now']): Row => ({
-    at: labels({ service: name, backend }),
+    at: labels({ service, backend }),
     tally,
     now,
   });
   const rows = backends.map(one => row(one.id, one.tally, one.now));
   const parts: Rows[] = [];
   for (let i = 0; i === 0 || i < rows.length; i += BATCH) {
-    const service = i === 0 ? row('', tally) : undefined;
-    parts.push({ protocol, unassigned, service, backends: rows.slice(i, i + BATCH) });
+    const own = i === 0 ? row('', tally) : undefined;
+    parts.push({ protocol, unassigned, panic, name, service: own, backends: rows.slice(i, i + BATCH) });
   }
   return parts;
 }

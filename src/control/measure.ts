@@ -22,6 +22,8 @@ export interface ServiceMeasures {
   readonly protocol: 'tcp' | 'udp';
   /** Connections that have no backend yet. */
   readonly unassigned: number;
+  /** So few backends are healthy that health is ignored. */
+  readonly panic: boolean;
   /** What concerns no backend. */
   readonly tally: Tally;
   readonly backends: readonly BackendMeasures[];
@@ -62,7 +64,9 @@ function measureService(
   departed: Departed,
   table: SharedTable,
 ): ServiceMeasures {
-  const { name, protocol } = controls[0]!.config;
+  const { slot, config } = controls[0]!;
+  const { name, protocol } = config;
+  const panic = Atomics.load(table.panic, slot) === 1;
   const tally = new Tally();
   const backends = new Map<string, BackendMeasures>();
   let unassigned = 0;
@@ -89,5 +93,6 @@ function measureService(
     else here.tally.add(left);
   }
   // Other threads go on meanwhile: the sum may be off by those that just changed hands.
-  return { name, protocol, unassigned: Math.max(0, unassigned), tally, backends: [...backends.values()] };
+  unassigned = Math.max(0, unassigned);
+  return { name, protocol, unassigned, panic, tally, backends: [...backends.values()] };
 }

@@ -51,11 +51,14 @@ export interface Output {
   readonly stderr: string;
 }
 
-/** Run an installed program to its end, for at most a minute. */
+/** Run an installed program to its end, for at most a minute; `input` is what it reads. */
 export function execute(
   name: string,
   args: readonly string[],
-  options: { uid?: number; gid?: number; cwd?: string; env?: NodeJS.ProcessEnv } = {},
+  {
+    input,
+    ...options
+  }: { uid?: number; gid?: number; cwd?: string; env?: NodeJS.ProcessEnv; input?: string } = {},
 ): Promise<Output> {
   const all = { ...options, timeout: 60_000, maxBuffer: 16 << 20, env: { ...process.env, ...options.env } };
   return new Promise((resolve, reject) => {
@@ -63,6 +66,6 @@ export function execute(
       const code = error === null ? 0 : error.code;
       if (typeof code === 'number') resolve({ code, stdout, stderr });
       else reject(error ?? new Error(`${name} was killed`));
-    }).stdin?.end();
+    }).stdin?.end(input);
   });
 }
