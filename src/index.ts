@@ -24,6 +24,7 @@ export type {
   ServiceSnapshot,
   Snapshot,
 } from './control/snapshot.js';
+export { type DnsOptions, dnsResolver } from './discovery/dns.js';
 export type { AddressRecord, Resolver, SrvRecord } from './discovery/resolver.js';
 export type { Fault, Injection } from './engines/faults/fault.js';
 export { ConfigError, type ConfigIssue, type ErrorCode, formatIssue, Lb4Error } from './errors.js';

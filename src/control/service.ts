@@ -26,7 +26,7 @@ export interface ServiceDeps {
   readonly table: SharedTable;
   readonly slots: SlotAllocator;
   readonly events: EventHub;
-  readonly resolver: Resolver | undefined;
+  readonly resolver: Resolver;
   readonly sockets: PassedSockets;
   /** Data-plane threads. */
   threads(): number;
@@ -78,8 +78,10 @@ export class ServiceControl {
         this.lastChecks.set(backend, { at: new Date(), result });
         totals.checked(backend.slot, result.result, result.durationMs);
       },
-      onChange: ({ slot, health }) => {
-        if (health !== 'checking') totals.healthChanges[slot]!++;
+      onChange: backend => {
+        if (backend.health !== 'checking') totals.healthChanges[backend.slot]!++;
+        // It may have moved: DNS knows, perhaps.
+        if (backend.health === 'down') this.discovery.suspect(this.roster.originOf(backend).entry);
       },
       onDown: backend => deps.onDown(backend),
       onPanic: panic => this.setPanic(panic),
@@ -102,6 +104,7 @@ export class ServiceControl {
     });
     this.discovery = new Discovery({
       resolver: deps.resolver,
+      isAmiss: ({ id }) => this.of(id).some(({ health }) => health === 'down'),
       onChange: list => {
         this.roster.reconcile(list, this.whyGone, this.served);
         if (this.served) this.watch();

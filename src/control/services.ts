@@ -1,6 +1,7 @@
 import type { Config } from '../config/schema.js';
 import { didYouMean, quote } from '../config/text.js';
 import type { Resolver } from '../discovery/resolver.js';
+import { systemResolver } from '../discovery/system.js';
 import { Lb4Error } from '../errors.js';
 import type { Listening } from '../flow/listeners.js';
 import { decayLatency } from '../pool/latency.js';
@@ -22,6 +23,7 @@ export interface ServiceSetInit {
   readonly table: SharedTable;
   readonly journal: Journal;
   readonly events: EventHub;
+  /** Default: names as this machine understands them. */
   readonly resolver: Resolver | undefined;
   readonly sockets: PassedSockets;
   /** Changes of the plan are made one after the other. */
@@ -47,7 +49,15 @@ export class ServiceSet {
   private replanned = false;
   private frozen = false;
 
-  constructor({ config, table, journal, events, resolver, sockets, turn }: ServiceSetInit) {
+  constructor({
+    config,
+    table,
+    journal,
+    events,
+    resolver = systemResolver(),
+    sockets,
+    turn,
+  }: ServiceSetInit) {
     this.config = config;
     this.table = table;
     this.journal = journal;
@@ -171,6 +181,7 @@ export class ServiceSet {
   /** No more probes, look-ups and timers. */
   stop(): void {
     this.freeze();
+    this.deps.resolver.cancel();
     this.drains.stop();
     for (const service of [...this.services.values(), ...this.retired]) service.stop();
   }

@@ -5,7 +5,7 @@ import type { BackendConfig } from '../config/schema.js';
 import type { Discovered, Found } from './entry.js';
 import { backendList } from './list.js';
 import type { NamedTarget } from './resolve.js';
-import { type Resolver, systemResolver } from './resolver.js';
+import type { Resolver } from './resolver.js';
 import { Watch } from './watch.js';
 
 /** How long `start` waits for names that do not answer. */
@@ -18,7 +18,10 @@ export interface DiscoveryHooks {
   onFailure?(entry: BackendConfig, reason: string): void;
   /** An entry's look-up works again. */
   onRecovery?(entry: BackendConfig): void;
-  readonly resolver?: Resolver;
+  /** True while something is wrong with what the entry's name resolved to: then it is not trusted for long. */
+  isAmiss?(entry: BackendConfig): boolean;
+  /** Shared with others: whoever made it cancels it. */
+  readonly resolver: Resolver;
   readonly clock?: Clock;
   /** Uniform in [0, 1). */
   readonly random?: () => number;
@@ -41,7 +44,7 @@ export class Discovery {
 
   constructor(hooks: DiscoveryHooks) {
     this.hooks = hooks;
-    this.resolver = hooks.resolver ?? systemResolver();
+    this.resolver = hooks.resolver;
     this.clock = hooks.clock ?? systemClock;
     this.random = hooks.random ?? Math.random;
   }
@@ -78,11 +81,15 @@ export class Discovery {
     return this.settled();
   }
 
+  /** A backend of this entry is not what it should be: where it came from a name, that is looked up soon. */
+  suspect(entry: BackendConfig): void {
+    this.places.find(place => place.entry.id === entry.id)?.watch?.hurry();
+  }
+
   /** No look-up and no callback after this. */
   stop(): void {
     this.stopped = true;
     for (const place of this.places) place.watch?.stop();
-    this.resolver.cancel();
     for (const resolve of this.waiting.splice(0)) resolve();
   }
 
@@ -92,6 +99,7 @@ export class Discovery {
       failed: reason => this.hooks.onFailure?.(entry, reason),
       recovered: () => this.hooks.onRecovery?.(entry),
       settled: () => this.wake(),
+      isAmiss: () => this.hooks.isAmiss?.(entry) ?? false,
     });
   }
 

@@ -44,6 +44,9 @@ async function addressesOf(host: string, port: number, base: string, resolver: R
   return { found, ttl: ttls.length === 0 ? undefined : Math.min(...ttls) };
 }
 
+/** Node does not tell the TTL of SRV records, and that of the targets says nothing about it. */
+const SRV_TTL_S = 10;
+
 /**
  * RFC 2782: the targets of the lowest priority are primaries, all others backups. A weight of 0 means "hardly any" there;
  * it counts as 1 here, the smallest share. A target's every address gets the target's weight.
@@ -72,7 +75,7 @@ async function resolveSrv(name: string, resolver: Resolver, previous: readonly F
   const found = groups.flat().sort((a, b) => compareAddresses(a.endpoint, b.endpoint));
   const fault = faults.sort().join('; ');
   if (found.length === 0) throw new Error(fault);
-  return { found, ttl: ttls.length === 0 ? undefined : Math.min(...ttls), fault };
+  return { found, ttl: Math.min(SRV_TTL_S, ...ttls), fault };
 }
 
 function baseOf({ name, port }: SrvRecord): string {

@@ -23,6 +23,8 @@ export interface WatchHooks {
   recovered(): void;
   /** Once: the first answer or failure. */
   settled(): void;
+  /** True while a backend of the answer is down: it may be an address of yesterday, whatever its TTL. */
+  isAmiss(): boolean;
 }
 
 /** Keeps one name's answer current: looks it up at once, again when its TTL is over, sooner after a failure. */
@@ -41,6 +43,9 @@ export class Watch {
   private retryMs = FIRST_RETRY_MS;
   private stopped = false;
   private cancel: Cancel | undefined;
+  /** A look-up is under way. */
+  private asking = false;
+  private askedAt = 0;
 
   constructor(
     target: NamedTarget,
@@ -62,6 +67,13 @@ export class Watch {
     void this.run();
   }
 
+  /** Look it up again as soon as the floor of TTLs allows. */
+  hurry(): void {
+    if (this.stopped || this.asking) return;
+    this.cancel?.();
+    this.schedule(Math.max(0, this.askedAt + MIN_TTL_MS - this.clock.now()));
+  }
+
   /** No look-up and no callback after this. */
   stop(): void {
     this.stopped = true;
@@ -73,12 +85,19 @@ export class Watch {
     this.cancel = this.clock.after(PATIENCE_MS, () =>
       this.fail(`no answer in ${formatDuration(PATIENCE_MS)}`),
     );
+    this.asking = true;
+    this.askedAt = this.clock.now();
     const wait = await this.ask();
+    this.asking = false;
     this.cancel?.();
     if (this.stopped) return;
     this.settle();
     // Up to a tenth early, so that many names do not stay in step.
-    this.cancel = this.clock.after(wait * (1 - this.random() / 10), () => void this.run());
+    this.schedule(wait * (1 - this.random() / 10));
+  }
+
+  private schedule(ms: number): void {
+    this.cancel = this.clock.after(ms, () => void this.run());
   }
 
   /** Returns after how many ms to ask again. */
@@ -92,7 +111,9 @@ export class Watch {
       this.retryMs = FIRST_RETRY_MS;
       if (this.outage) this.hooks.recovered();
       this.outage = false;
-      return ttl === undefined ? DEFAULT_TTL_MS : Math.min(MAX_TTL_MS, Math.max(MIN_TTL_MS, ttl * 1_000));
+      if (ttl === undefined) return DEFAULT_TTL_MS;
+      const longest = this.hooks.isAmiss() ? DEFAULT_TTL_MS : MAX_TTL_MS;
+      return Math.min(longest, Math.max(MIN_TTL_MS, ttl * 1_000));
     } catch (error) {
       return this.stopped ? 0 : this.retryAfter(lookupReason(error));
     }

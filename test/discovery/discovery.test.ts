@@ -9,16 +9,18 @@ function setUp(t: Test) {
   const resolver = new FakeResolver();
   const changes: string[][] = [];
   const events: string[] = [];
+  const amiss = new Set<string>();
   const discovery = new Discovery({
     clock,
     resolver,
+    isAmiss: ({ id }) => amiss.has(id),
     random: () => 0,
     onChange: list => changes.push(lines(list)),
     onFailure: (from, reason) => events.push(`${from.id} failed: ${reason}`),
     onRecovery: from => events.push(`${from.id} recovered`),
   });
   t.teardown(() => discovery.stop());
-  return { clock, resolver, changes, events, discovery };
+  return { clock, resolver, changes, events, discovery, amiss };
 }
 
 /** A look-up that is answered by hand. */
@@ -88,6 +90,63 @@ t.test('asked again when the shortest TTL is over; floor 1 s, default 10 s, cap 
     await clock.advance(1);
     t.equal(resolver.asked.length, 2, `TTL ${ttls}`);
   }
+});
+
+t.test('a name whose backend is down is looked up soon, and not trusted for long', async t => {
+  const { discovery, clock, resolver, changes, amiss } = setUp(t);
+  resolver.hosts.set('db', [{ address: '10.0.0.1', ttl: 600 }]);
+  const [db, literal] = [entry('db:80'), entry('10.9.9.9:80')];
+  await discovery.use([db, literal]);
+  await clock.advance(300);
+  amiss.add('db:80');
+  discovery.suspect(db);
+  discovery.suspect(literal);
+  discovery.suspect(entry('gone:80'));
+  await clock.advance(699);
+  t.equal(resolver.asked.length, 1, 'the floor of 1 s holds');
+  await clock.advance(1);
+  t.equal(resolver.asked.length, 2);
+  await clock.advance(9_999);
+  t.equal(resolver.asked.length, 2);
+  resolver.hosts.set('db', [{ address: '10.0.0.2', ttl: 600 }]);
+  await clock.advance(1);
+  t.equal(resolver.asked.length, 3, 'again after 10 s, not after the TTL');
+  t.match(changes.at(-1), ['db:80=10.0.0.2:80*1', /./]);
+  amiss.clear();
+  await clock.advance(10_000);
+  t.equal(resolver.asked.length, 4);
+  await clock.advance(599_999);
+  t.equal(resolver.asked.length, 4, 'the TTL counts again');
+});
+
+t.test('a look-up that is under way is not begun a second time', async t => {
+  const { discovery, clock, resolver } = setUp(t);
+  const slow = later();
+  resolver.hosts.set('slow', slow.promise);
+  const slowEntry = entry('slow:80');
+  void discovery.use([slowEntry]);
+  await clock.advance(2_000);
+  discovery.suspect(slowEntry);
+  await clock.advance(20_000);
+  t.equal(resolver.asked.length, 1);
+  slow.answer([{ address: '10.0.0.1' }]);
+  await clock.advance(10_000);
+  t.equal(resolver.asked.length, 2, 'and goes on as usual');
+});
+
+t.test('SRV: asked again after 10 s at most, as nobody tells its TTL', async t => {
+  const { discovery, clock, resolver } = setUp(t);
+  resolver.services.set('_x._tcp.y', [{ name: 'a', port: 1, priority: 1, weight: 1 }]);
+  resolver.hosts.set('a', [{ address: '10.0.0.1', ttl: 3_600 }]);
+  const asked = () => resolver.asked.filter(name => name === '_x._tcp.y').length;
+  await discovery.use([entry('srv:_x._tcp.y')]);
+  await clock.advance(9_999);
+  t.equal(asked(), 1);
+  resolver.hosts.set('a', [{ address: '10.0.0.1', ttl: 2 }]);
+  await clock.advance(1);
+  t.equal(asked(), 2);
+  await clock.advance(2_000);
+  t.equal(asked(), 3, 'sooner where the targets are known for less');
 });
 
 t.test('a failed look-up keeps the last good answer, is said once, and is retried soon', async t => {
@@ -246,7 +305,6 @@ t.test('after stop nothing is looked up or said, and waiting ends', async t => {
   await clock.advance(60_000);
   t.strictSame(changes, []);
   t.strictSame(events, []);
-  t.equal(resolver.cancelled, true);
   await discovery.use([entry('10.0.0.1:80')]);
   t.strictSame(changes, []);
 });

@@ -10,6 +10,9 @@ export interface DnsServer {
   readonly address: string;
   /** Response code for every question: 0 = answer, 2 = server failure. */
   rcode: number;
+  /** Types whose questions fail (response code 2), or get no answer. */
+  readonly failing: Set<TypeName>;
+  silent: boolean;
   /** Queries seen: `A db.test`. */
   readonly seen: string[];
   /** Answers: an address, or for SRV `priority weight port target`. Without any: NXDOMAIN, or no data of this type. */
@@ -27,6 +30,8 @@ export async function dnsServer(t: Test): Promise<DnsServer> {
   const server: DnsServer = {
     address: `127.0.0.1:${socket.address().port}`,
     rcode: 0,
+    failing: new Set(),
+    silent: false,
     seen: [],
     set: (type, name, ttl, ...values) => {
       records.set(
@@ -39,11 +44,13 @@ export async function dnsServer(t: Test): Promise<DnsServer> {
     const { name, type, end } = question(query);
     const typeName = (Object.keys(TYPES) as TypeName[]).find(key => TYPES[key] === type) ?? 'A';
     server.seen.push(`${typeName} ${name}`);
-    const answers = server.rcode === 0 ? (records.get(`${typeName} ${name}`) ?? []) : [];
+    if (server.silent) return;
+    const failed = server.failing.has(typeName) ? 2 : server.rcode;
+    const answers = failed === 0 ? (records.get(`${typeName} ${name}`) ?? []) : [];
     const known = [...records.keys()].some(key => key.endsWith(` ${name}`));
     const header = Buffer.alloc(12);
     query.copy(header, 0, 0, 2);
-    header.writeUInt16BE(0x8180 | (server.rcode !== 0 ? server.rcode : known ? 0 : 3), 2);
+    header.writeUInt16BE(0x8180 | (failed !== 0 ? failed : known ? 0 : 3), 2);
     header.writeUInt16BE(1, 4);
     header.writeUInt16BE(answers.length, 6);
     const body = answers.map(({ ttl, data }) => {

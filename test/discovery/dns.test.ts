@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import { Discovery } from '../../src/discovery/discovery.js';
-import { dnsResolver, lookupReason, systemResolver } from '../../src/discovery/resolver.js';
+import { dnsResolver } from '../../src/discovery/dns.js';
+import { lookupReason } from '../../src/discovery/resolver.js';
 import { dnsServer } from './dns-server.js';
 import { entry, lines } from './helpers.js';
 
@@ -72,11 +73,33 @@ t.test('a name server that does not answer', async t => {
   t.match(events, [/^db\.test:80 failed: (no name server reachable|no answer from the name server)$/]);
 });
 
-t.test('the system resolver reads /etc/hosts', async t => {
-  const resolver = systemResolver();
-  const records = await resolver.addresses('localhost');
-  t.ok(records.some(({ address }) => address === '127.0.0.1' || address === '::1'));
-  resolver.cancel();
+t.test('a family that cannot be had keeps its last good answer, and is soon asked for again', async t => {
+  const dns = await dnsServer(t);
+  const resolver = dnsResolver([dns.address], { timeoutMs: 500, tries: 1 });
+  dns.set('A', 'db.test', 60, '10.0.0.1');
+  dns.set('AAAA', 'db.test', 60, '2001:db8:0:0:0:0:0:1');
+  const both = await resolver.addresses('db.test');
+  t.strictSame(both, [
+    { address: '10.0.0.1', ttl: 60 },
+    { address: '2001:db8::1', ttl: 60 },
+  ]);
+  dns.failing.add('AAAA');
+  dns.set('A', 'db.test', 60, '10.0.0.2');
+  t.strictSame(await resolver.addresses('db.test'), [
+    { address: '10.0.0.2', ttl: 60 },
+    { address: '2001:db8::1', ttl: 5 },
+  ]);
+  dns.failing.clear();
+  dns.set('AAAA', 'db.test', 60);
+  t.strictSame(
+    await resolver.addresses('db.test'),
+    [{ address: '10.0.0.2', ttl: 60 }],
+    'it is gone for good',
+  );
+  dns.failing.add('AAAA');
+  t.strictSame(await resolver.addresses('db.test'), [{ address: '10.0.0.2', ttl: 60 }], 'and forgotten');
+  dns.failing.add('A');
+  await t.rejects(resolver.addresses('db.test'), { code: 'ESERVFAIL' }, 'nothing at all is no answer');
 });
 
 t.test('reasons of errors that are not known are their messages', async t => {
