@@ -1,7 +1,7 @@
 # Sourced by test: the real servers that the integration tests put behind lb4.
 
 # command:Debian package
-SERVERS='chromium:chromium redis-server:redis-server redis-cli:redis-tools redis-benchmark:redis-tools initdb:postgresql
+SERVERS='zsh:zsh chromium:chromium redis-server:redis-server redis-cli:redis-tools redis-benchmark:redis-tools initdb:postgresql
   promtool:prometheus pgbench:postgresql-contrib systemd-socket-activate:systemd dnsmasq:dnsmasq-base dig:dnsutils haproxy:haproxy nginx:nginx'
 
 # PostgreSQL keeps its server programs out of PATH.

@@ -5,6 +5,7 @@ import { fakeAdmin } from '../fixtures/fake-admin.js';
 import { CLI, folder } from '../fixtures/program.js';
 import { Pty } from '../fixtures/pty.js';
 import { backendStatus, instanceStatus, serviceStatus } from '../fixtures/status.js';
+import { needs } from '../integration/programs.js';
 import { lb4 } from './lb4.js';
 
 const STATUS = instanceStatus([
@@ -53,4 +54,18 @@ t.test('bash: commands, and ids with colons and brackets', async t => {
   await shell.shows('id with a colon', /pg\/10\.0\.0\.1:5432$/m);
   shell.type(`\u0015lb4 weight --admin ${admin} pg/[\t`);
   t.match(await shell.shows('id with brackets', /pg\/\[::1\]:5432$/m), 'lb4 weight');
+});
+
+t.test('zsh: the same', needs('zsh'), async t => {
+  const { admin, bin, env } = await world(t);
+  const setup = 'PS1="> "; autoload -U compinit; compinit -u -D; source <(lb4 completion zsh)\n';
+  writeFileSync(join(bin, '.zshrc'), setup);
+  const shell = new Pty(t, ['zsh', '-i'], { env: { ...env, ZDOTDIR: bin }, columns: 200 });
+  await shell.shows('prompt', /^>$/m);
+  shell.type('lb4 drai\t');
+  await shell.shows('command', /> lb4 drain$/m);
+  shell.type(`--admin ${admin} pg/10.0.0.1:5\t`);
+  await shell.shows('id with a colon', /pg\/10\.0\.0\.1:5432$/m);
+  shell.type(`\u0015lb4 weight --admin ${admin} pg/\\[\t`);
+  t.match(await shell.shows('id with brackets', /pg\/\\\[::1\\\]:5432$/m), 'lb4 weight');
 });
