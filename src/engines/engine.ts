@@ -42,6 +42,7 @@ export interface Listener {
   readonly address: Endpoint;
   /** Leave new connections waiting; those that are open go on. */
   pause(): void;
+  /** Let new connections in again, those that have waited at once. */
   resume(): void;
   close(): Promise<void>;
   /** Change who is told about new connections: a reload gave the address to another service. */
@@ -49,6 +50,11 @@ export interface Listener {
 }
 
 export interface ListenObserver {
+  /** Before each accept: take a place. False = leave the client waiting; the listener is paused then. */
+  enter(): boolean;
+  /** The place is not needed: nobody was there. */
+  leave(): void;
+  /** A client for whom a place was taken. */
   onAccept(client: StreamConn): void;
   /** Accepting failed or clients had to be turned away for lack of descriptors; may come often. */
   onAcceptTrouble(reason: string): void;

@@ -35,6 +35,8 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   next: Connection | undefined = undefined;
   queuePrev: Connection | undefined = undefined;
   queueNext: Connection | undefined = undefined;
+  /** Its place in the queue over all threads. */
+  ticket = 0;
 
   private readonly socket: StreamConn;
   private phase: Phase = 'header';
@@ -114,19 +116,26 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   /** Pick a backend and dial it; wait if all are full. Called again for each further attempt and by the queue. */
   pick(): void {
     const { owner } = this;
+    if (this.phase === 'queued') {
+      // What refused it a while ago may be tried again: those behind must not wait because it has no choice left.
+      this.tried = undefined;
+    } else if (this.attempts === 0 && owner.queue.isUsed) {
+      // Those who wait come first.
+      if (this.wait()) owner.serveQueue();
+      else this.refuseFull();
+      return;
+    }
     const candidate = owner.picker.pick(this.client, this.tried);
     if (candidate !== undefined) {
       if (this.phase === 'queued') owner.queue.remove(this);
       this.dial(candidate);
     } else if (this.phase === 'queued') {
       // Still nothing: keep the place in the queue.
-    } else if (owner.picker.noPick === 'full' && owner.queue.length < owner.plan.queueSize) {
-      this.phase = 'queued';
-      owner.enqueue(this);
-      this.timer(owner.plan.timeouts.queue);
+    } else if (owner.picker.noPick === 'full' && this.wait()) {
+      // A place may have been given back before the queue knew of this one.
+      if (this.tried === undefined) owner.serveQueue();
     } else if (owner.picker.noPick === 'full' && this.tried === undefined) {
-      this.detail = 'every backend is at max_connections';
-      this.fail('limit');
+      this.refuseFull();
     } else {
       this.fail(this.failure);
     }
@@ -177,6 +186,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     this.attempts--;
     this.phase = 'starved';
     this.timer(LOCAL_RETRY_MS);
+    this.owner.serveQueue();
   }
 
   onFirstByte(ms: number): void {
@@ -207,6 +217,20 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     } else {
       this.fail(reason);
     }
+  }
+
+  private refuseFull(): void {
+    this.detail = 'every backend is at max_connections';
+    this.fail('limit');
+  }
+
+  /** Into the queue; false when that is full. */
+  private wait(): boolean {
+    const { owner } = this;
+    if (!owner.enqueue(this)) return false;
+    this.phase = 'queued';
+    this.timer(owner.plan.timeouts.queue);
+    return true;
   }
 
   private readHeader(): void {
@@ -273,6 +297,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     const before = this.attempts;
     this.pick();
     if (this.attempts > before) plane.totals.retries[slot]!++;
+    this.owner.serveQueue();
   }
 
   private checkIdle(now: number): void {

@@ -2,9 +2,9 @@ import type { Engine } from '../engines/engine.js';
 import { Picker } from '../pool/picker.js';
 import type { Plan, ServicePlan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
-import { PROCESS_SLOT, type SharedTable } from '../pool/table.js';
+import type { SharedTable } from '../pool/table.js';
 import type { Totals } from '../pool/totals.js';
-import { Alarm } from './alarm.js';
+import { type Bells, NO_BELLS } from './bells.js';
 import type { Connection } from './connection.js';
 import {
   closeAll,
@@ -17,12 +17,11 @@ import {
 import { type ConnectionList, type ConnectionQuery, listConnections, serialOf } from './listing.js';
 import type { StrategyLoader } from './loader.js';
 import { type Endable, Pacer } from './pacer.js';
+import { Room } from './room.js';
 import type { PlaneSink } from './sink.js';
 import { TcpService } from './tcp-service.js';
 import type { UdpFlow } from './udp-flow.js';
 import { UdpService } from './udp-service.js';
-
-const ROOM_POLL_MS = 50;
 
 type Service = TcpService | UdpService;
 
@@ -48,34 +47,34 @@ export class DataPlane {
   readonly table: SharedTable;
   readonly totals: Totals;
   readonly sink: PlaneSink;
+  readonly bells: Bells;
+  readonly room: Room;
   private readonly loadStrategy: StrategyLoader;
   private services = new Map<number, Served>();
   /** Services that are no longer in the plan and still have connections. */
   private readonly retired = new Set<Service>();
   private readonly listeners: ListenerSet;
-  private maxConnections = 0;
-  private paused = false;
-  private readonly thread: number;
   private serial = 0;
-  private readonly roomWatch = new Alarm(() => {
-    this.checkRoom();
-    if (this.paused) this.watchRoom();
-  });
 
+  /** `table` as this thread sees it. */
   constructor(
     engine: Engine,
     table: SharedTable,
-    thread: number,
     sink: PlaneSink,
     loadStrategy: StrategyLoader,
+    bells: Bells = NO_BELLS,
   ) {
     this.engine = engine;
     this.table = table;
-    this.thread = thread;
-    this.totals = table.totalsOf(thread);
+    this.totals = table.totalsOf(table.index);
     this.sink = sink;
+    this.bells = bells;
     this.loadStrategy = loadStrategy;
     this.listeners = new ListenerSet(engine);
+    this.room = new Room(engine, table, bells, {
+      setPaused: paused => this.listeners.setPaused(paused),
+      trouble: reason => sink.trouble(reason),
+    });
   }
 
   /**
@@ -93,14 +92,13 @@ export class DataPlane {
    * it listens now.
    */
   async commit({ services, opened }: Prepared, plan: Plan): Promise<Listening[]> {
-    this.maxConnections = plan.maxConnections;
     for (const service of plan.services) services.get(service.slot)!.commit(service);
     for (const [slot, { service }] of this.services) {
       if (!services.has(slot)) this.retire(service);
     }
     this.services = services;
     const listening = await this.listeners.take(plan, observers(services), opened);
-    this.checkRoom();
+    this.room.setLimit(plan.maxConnections);
     return listening;
   }
 
@@ -138,7 +136,7 @@ export class DataPlane {
   /** The connections of one service, as far as they are wanted. */
   list(query: ConnectionQuery): ConnectionList {
     this.settle();
-    return listConnections(this.allOf(query.service), query, this.thread);
+    return listConnections(this.allOf(query.service), query, this.table.index);
   }
 
   /** End these connections of a service now; how many of them were still there. */
@@ -168,22 +166,10 @@ export class DataPlane {
     this.engine.stop();
   }
 
-  /** Stop or resume accepting as the process is full or not. Called when a connection comes or goes. */
-  checkRoom(): void {
-    const full =
-      this.maxConnections > 0 && Atomics.load(this.table.active, PROCESS_SLOT) >= this.maxConnections;
-    if (full === this.paused) return;
-    this.paused = full;
-    if (full) {
-      this.watchRoom();
-      this.sink.trouble(`max_connections (${this.maxConnections}) reached: new connections wait`);
-    }
-    this.listeners.setPaused(full);
-  }
-
-  /** True while the process may take one more UDP flow. */
-  get hasRoom(): boolean {
-    return this.maxConnections === 0 || this.table.active[PROCESS_SLOT]! < this.maxConnections;
+  /** Another thread has given something back: take what those who wait here can have. */
+  look(): void {
+    this.room.look();
+    for (const service of this.all()) service.serveQueue();
   }
 
   /** Real traffic failed at a backend: enough of it in a row marks the backend down. */
@@ -233,11 +219,6 @@ export class DataPlane {
     const service =
       plan.protocol === 'tcp' ? new TcpService(this, plan, picker) : new UdpService(this, plan, picker);
     return { service, strategy, commit: next => service.update(next) };
-  }
-
-  /** Look again now and then: another thread's connections make room too. */
-  private watchRoom(): void {
-    this.engine.timers.schedule(this.roomWatch, ROOM_POLL_MS, this.engine.now());
   }
 
   private retire(service: Service): void {

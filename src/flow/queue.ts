@@ -1,18 +1,45 @@
+import type { WaitBoard } from '../pool/wait-board.js';
 import type { Connection } from './connection.js';
 
-/** Connections that wait for a backend with room, first come first served: a list through the connections themselves. */
+/**
+ * Connections of one thread that wait for a backend with room, first come first served: a list through the connections
+ * themselves. How many wait and who is the first of all are known over all threads: see WaitBoard.
+ */
 export class WaitQueue {
+  /** Those that wait in this thread. */
   length = 0;
   head: Connection | undefined = undefined;
   private tail: Connection | undefined = undefined;
+  private readonly board: WaitBoard;
+  private readonly slot: number;
 
-  push(connection: Connection): void {
+  constructor(board: WaitBoard, serviceSlot: number) {
+    this.board = board;
+    this.slot = serviceSlot;
+  }
+
+  /** True when anybody waits, in whatever thread. */
+  get isUsed(): boolean {
+    return Atomics.load(this.board.waiting, this.slot) > 0;
+  }
+
+  /** The thread of the one who has waited longest; -1 = nobody waits. */
+  get firstThread(): number {
+    return this.board.first(this.slot);
+  }
+
+  /** To the end, unless `size` connections wait already in all threads. */
+  push(connection: Connection, size: number): boolean {
+    if (!this.board.tryJoin(this.slot, size)) return false;
+    connection.ticket = this.board.draw(this.slot);
     connection.queuePrev = this.tail;
     connection.queueNext = undefined;
     if (this.tail === undefined) this.head = connection;
     else this.tail.queueNext = connection;
     this.tail = connection;
     this.length++;
+    if (this.head === connection) this.board.putUp(this.slot, connection.ticket);
+    return true;
   }
 
   /** Take out a connection that is in the queue, wherever it stands. */
@@ -24,5 +51,7 @@ export class WaitQueue {
     else queueNext.queuePrev = queuePrev;
     connection.queuePrev = connection.queueNext = undefined;
     this.length--;
+    if (queuePrev === undefined) this.board.putUp(this.slot, queueNext?.ticket ?? 0);
+    this.board.leave(this.slot);
   }
 }

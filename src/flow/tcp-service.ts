@@ -3,14 +3,13 @@ import type { ListenObserver, StreamConn } from '../engines/engine.js';
 import type { Picker } from '../pool/picker.js';
 import type { ServicePlan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
-import { PROCESS_SLOT } from '../pool/table.js';
 import { TimerEntry, UNSCHEDULED } from '../timer-wheel.js';
 import { Connection } from './connection.js';
 import { Guard } from './guard.js';
 import type { DataPlane } from './plane.js';
 import { WaitQueue } from './queue.js';
 
-/** How often those who wait look again without being told: another thread may have freed a place. */
+/** How often those who wait look again without being told: backends come up, and limits grow. */
 const QUEUE_POLL_MS = 50;
 
 /** One TCP service in one thread: its listeners, its guard, its picker and the connections it has. */
@@ -18,7 +17,7 @@ export class TcpService extends TimerEntry implements ListenObserver {
   readonly plane: DataPlane;
   readonly picker: Picker;
   readonly guard: Guard;
-  readonly queue = new WaitQueue();
+  readonly queue: WaitQueue;
   plan: ServicePlan;
   /** Connections open, in the order of their arrival. */
   size = 0;
@@ -31,6 +30,7 @@ export class TcpService extends TimerEntry implements ListenObserver {
     this.plane = plane;
     this.plan = plan;
     this.picker = picker;
+    this.queue = new WaitQueue(plane.table.board, plan.slot);
     this.guard = new Guard(plane.table, plan.slot, plan.limits, plan.clients);
     this.acceptFrom = new CidrList(plan.proxyProtocol.acceptFrom);
     picker.setBackends(plan.backends);
@@ -55,14 +55,20 @@ export class TcpService extends TimerEntry implements ListenObserver {
     return accept === 'off' ? 'any' : accept;
   }
 
+  enter(): boolean {
+    return this.plane.room.enter();
+  }
+
+  leave(): void {
+    this.plane.room.leave();
+  }
+
   onAccept(client: StreamConn): void {
     const { plane } = this;
-    plane.table.acquire(PROCESS_SLOT);
     plane.totals.connections[this.plan.slot]!++;
     const room = this.guard.enter();
     const connection = new Connection(this, client, plane.engine.now());
     this.add(connection);
-    plane.checkRoom();
     if (room) connection.start();
     else connection.refuse();
   }
@@ -71,25 +77,39 @@ export class TcpService extends TimerEntry implements ListenObserver {
     this.plane.sink.trouble(`accepting for ${this.plan.name}: ${reason}`);
   }
 
-  enqueue(connection: Connection): void {
-    this.queue.push(connection);
-    if (this.timerSlot === UNSCHEDULED) this.onTimer();
+  /** Let a connection wait; false when as many do as may, in all threads. */
+  enqueue(connection: Connection): boolean {
+    if (!this.queue.push(connection, this.plan.queueSize)) return false;
+    if (this.timerSlot === UNSCHEDULED) this.watchQueue();
+    return true;
   }
 
+  /** There may be places for those who wait, the longest first, in whatever thread that one is. */
+  serveQueue(): void {
+    const { queue, plane } = this;
+    while (queue.isUsed) {
+      const thread = queue.firstThread;
+      if (thread !== plane.table.index) {
+        if (thread !== -1 && this.picker.hasRoom) plane.bells.ring(thread);
+        return;
+      }
+      if (!this.serveHead()) return;
+    }
+  }
+
+  /** Those of this thread whoever is first: nobody shall wait for a thread that does not look. */
   onTimer(): void {
-    this.serveQueue();
-    const { engine } = this.plane;
-    if (this.queue.length > 0) engine.timers.schedule(this, QUEUE_POLL_MS, engine.now());
+    while (this.queue.length > 0 && this.serveHead());
+    if (this.queue.length > 0) this.watchQueue();
   }
 
   /** A connection is over and has released its backend. */
   finished(connection: Connection): void {
     this.remove(connection);
     this.guard.leave();
-    this.plane.table.release(PROCESS_SLOT);
     this.plane.sink.finished(connection);
     this.serveQueue();
-    this.plane.checkRoom();
+    this.plane.room.leave();
     this.plane.forget(this);
   }
 
@@ -107,12 +127,16 @@ export class TcpService extends TimerEntry implements ListenObserver {
     while (this.queue.head !== undefined) this.queue.head.end(reason);
   }
 
-  private serveQueue(): void {
-    while (this.queue.head !== undefined) {
-      const { head, length } = this.queue;
-      head.pick();
-      if (this.queue.length === length) return;
-    }
+  /** True when the one who waits longest here waits no longer. */
+  private serveHead(): boolean {
+    const { head, length } = this.queue;
+    head?.pick();
+    return this.queue.length < length;
+  }
+
+  private watchQueue(): void {
+    const { engine } = this.plane;
+    engine.timers.schedule(this, QUEUE_POLL_MS, engine.now());
   }
 
   private add(connection: Connection): void {

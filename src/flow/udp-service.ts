@@ -2,7 +2,6 @@ import type { DatagramListener, DatagramObserver, DatagramPeer } from '../engine
 import type { Picker, PoolCandidate } from '../pool/picker.js';
 import type { ServicePlan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
-import { PROCESS_SLOT } from '../pool/table.js';
 import { TimerEntry, UNSCHEDULED } from '../timer-wheel.js';
 import { FlowTable } from './flow-table.js';
 import { Guard } from './guard.js';
@@ -94,9 +93,8 @@ export class UdpService extends TimerEntry implements DatagramObserver {
     else this.flows.delete(flow.index);
     if (flow.counted) this.guard.release(flow.peer);
     this.guard.leave();
-    this.plane.table.release(PROCESS_SLOT);
     this.plane.sink.finished(flow);
-    this.plane.checkRoom();
+    this.plane.room.leave();
     this.plane.forget(this);
   }
 
@@ -113,6 +111,7 @@ export class UdpService extends TimerEntry implements DatagramObserver {
 
   /** Nobody waits in a UDP service. */
   endWaiting(_reason: CloseReason): void {}
+  serveQueue(): void {}
 
   /** Flows count their datagrams as they go. */
   settle(): void {}
@@ -134,13 +133,13 @@ export class UdpService extends TimerEntry implements DatagramObserver {
   }
 
   private open(listener: DatagramListener, from: DatagramPeer, now: number): UdpFlow | undefined {
-    const { totals, table } = this.plane;
+    const { totals } = this.plane;
     const { slot } = this.plan;
     if (this.closed) {
       totals.droppedNoBackend[slot]!++;
       return undefined;
     }
-    if (!this.plane.hasRoom || !this.enter()) {
+    if (!this.enter()) {
       totals.droppedLimit[slot]!++;
       return undefined;
     }
@@ -155,9 +154,9 @@ export class UdpService extends TimerEntry implements DatagramObserver {
         if (counted) this.guard.release(from.peer);
       }
       this.guard.leave();
+      this.plane.room.leave();
       return undefined;
     }
-    table.acquire(PROCESS_SLOT);
     totals.connections[slot]!++;
     const flow = new UdpFlow(this, listener, from, candidate, now, counted);
     flow.index = this.flows.set(from.peer, listener.id, flow, now);
@@ -190,8 +189,11 @@ export class UdpService extends TimerEntry implements DatagramObserver {
   }
 
   private enter(): boolean {
+    const { room } = this.plane;
+    if (!room.tryEnter()) return false;
     if (this.guard.enter(this.plan.udp.maxFlows)) return true;
     this.guard.leave();
+    room.leave();
     return false;
   }
 

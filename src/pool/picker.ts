@@ -49,6 +49,8 @@ export class Picker {
   private readonly table: SharedTable;
   private readonly serviceSlot: number;
   private candidates: PoolCandidate[] = [];
+  /** Those that may be picked. */
+  private usable: PoolCandidate[] = [];
   private primary: Strategy;
   private backup: Strategy;
   /** Held for a pick by strategies whose copies in other threads change the same memory. */
@@ -104,6 +106,15 @@ export class Picker {
     }
   }
 
+  /** True when a connection would find a backend with room, as far as the last pick knew. */
+  get hasRoom(): boolean {
+    const { active } = this.table;
+    for (const { slot, plan } of this.usable) {
+      if (plan.maxConnections === 0 || active[slot]! < plan.maxConnections) return true;
+    }
+    return false;
+  }
+
   /** True when the backend may keep the flows that it has: it is in the list and neither down nor in maintenance. */
   keeps(candidate: PoolCandidate): boolean {
     const state = this.table.state[candidate.slot]!;
@@ -154,14 +165,14 @@ export class Picker {
     if (generation === this.seen) return;
     this.seen = generation;
     const panic = Atomics.load(this.table.panic, this.serviceSlot) === 1;
-    const usable = this.candidates.filter(({ slot }) => {
+    this.usable = this.candidates.filter(({ slot }) => {
       const state = Atomics.load(this.table.state, slot);
       const healthy = state === State.up || state === State.checking || (panic && state === State.down);
       return healthy && this.table.weight[slot]! > 0;
     });
     const { backup } = this.table;
-    const primaries = usable.filter(({ slot }) => Atomics.load(backup, slot) === 0);
-    const backups = usable.filter(({ slot }) => Atomics.load(backup, slot) === 1);
+    const primaries = this.usable.filter(({ slot }) => Atomics.load(backup, slot) === 0);
+    const backups = this.usable.filter(({ slot }) => Atomics.load(backup, slot) === 1);
     this.primaries = primaries.length;
     this.backups = backups.length;
     this.primary.rebuild(primaries);

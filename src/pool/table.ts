@@ -1,7 +1,9 @@
 import { COLUMNS, type MemoryColumns, OWN_NUMBERS, type StrategyMemory } from '../../strategies/memory.js';
 import { Lb4Error } from '../errors.js';
+import { addBelow } from './add-below.js';
 import { CONTROL, SpinLock } from './lock.js';
 import { clearTotals, MAX_SLOTS, Tally, TOTALS_BYTES, type Total, Totals, totalAt } from './totals.js';
+import { WAIT_BYTES, WaitBoard } from './wait-board.js';
 
 /**
  * The shared table: the one place where control plane and data plane meet. It lies in SharedArrayBuffers, so that
@@ -24,6 +26,8 @@ export interface TableBuffers {
   readonly totals: readonly SharedArrayBuffer[];
   /** What each thread has added to `active`. */
   readonly shares: readonly SharedArrayBuffer[];
+  /** Each thread's part of the board of those who wait. */
+  readonly waits: readonly SharedArrayBuffer[];
 }
 
 /** A token bucket that all threads share: read and written under the lock only. */
@@ -35,7 +39,9 @@ export interface RateCell {
 
 const RATE_LOCKS = 5;
 const PICK_LOCKS = 6;
-const INT_FIELDS = 8;
+const WAITING = 8;
+const TICKETS = 9;
+const INT_FIELDS = 10;
 /** Two numbers for each slot. */
 const BUCKETS = 3;
 const MEMORY_COLUMNS = 5;
@@ -67,6 +73,9 @@ export class SharedTable {
   /** When `latency` was last updated, monotonic ms. */
   readonly latencyAt: Float64Array;
 
+  /** Who waits for a place. */
+  readonly board: WaitBoard;
+
   private readonly share: Int32Array;
   private readonly blocks: readonly Float64Array[];
   /** Who holds the lock of a slot's bucket, and of its strategies. */
@@ -90,6 +99,7 @@ export class SharedTable {
     this.rateLocks = ints(RATE_LOCKS);
     this.pickLocks = ints(PICK_LOCKS);
     this.backup = ints(7);
+    this.board = new WaitBoard(ints(WAITING), ints(TICKETS), buffers.waits, index);
     this.weight = floats(0);
     this.latency = floats(1);
     this.latencyAt = floats(2);
@@ -109,6 +119,7 @@ export class SharedTable {
       floats: new SharedArrayBuffer(FLOAT_FIELDS * MAX_SLOTS * 8),
       totals: Array.from({ length: threads + 1 }, () => new SharedArrayBuffer(TOTALS_BYTES)),
       shares: Array.from({ length: threads }, () => new SharedArrayBuffer(MAX_SLOTS * 4)),
+      waits: Array.from({ length: threads }, () => new SharedArrayBuffer(WAIT_BYTES)),
     });
   }
 
@@ -175,6 +186,7 @@ export class SharedTable {
     this.weight[slot] = 0;
     this.latency[slot] = 0;
     this.latencyAt[slot] = 0;
+    this.board.clear(slot);
     this.bucket(slot).fill(0);
     for (const block of this.blocks) clearTotals(block, slot);
     for (const name of COLUMNS) this.columns[name][slot] = 0;
@@ -186,13 +198,10 @@ export class SharedTable {
    * Returns false when it is full.
    */
   tryAcquire(slot: number, limit: number): boolean {
-    const before = Atomics.add(this.active, slot, 1);
-    if (limit === 0 || before < limit) {
-      this.share[slot]!++;
-      return true;
-    }
-    Atomics.sub(this.active, slot, 1);
-    return false;
+    if (limit === 0) Atomics.add(this.active, slot, 1);
+    else if (!addBelow(this.active, slot, limit)) return false;
+    this.share[slot]!++;
+    return true;
   }
 
   /** Take one place whatever the limit; how many were taken before. */
@@ -206,10 +215,11 @@ export class SharedTable {
     Atomics.sub(this.active, slot, 1);
   }
 
-  /** A thread has died: what it had is gone, places and locks. How many connections that were. */
+  /** A thread has died: what it had is gone: places, locks, those who waited. How many connections that were. */
   writeOff(index: number): number {
     const share = new Int32Array(this.buffers.shares[index]!);
     const lost = share[PROCESS_SLOT]!;
+    this.board.writeOff(index, this.buffers.waits[index]!);
     for (let slot = 0; slot < MAX_SLOTS; slot++) {
       // What they guard is valid whatever the thread was about to write: half of it done loses a token or a turn at most.
       for (const locks of [this.rateLocks, this.pickLocks]) {

@@ -23,7 +23,7 @@ export class LocalPlane implements Plane {
 
   constructor(engine: Engine, table: SharedTable, sink: PlaneSink, onFault: (fault: StrategyFault) => void) {
     this.engine = engine.name;
-    this.plane = new DataPlane(engine, table, 0, sink, strategyLoader(onFault));
+    this.plane = new DataPlane(engine, table, sink, strategyLoader(onFault));
     this.settling = setInterval(() => this.plane.settle(), SETTLE_MS);
     this.settling.unref();
   }

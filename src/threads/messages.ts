@@ -11,7 +11,9 @@ export interface ThreadInit {
   readonly threads: number;
   readonly table: TableBuffers;
   readonly ledger: SharedArrayBuffer;
+  /** Eventfds: one that the control plane writes to when there is a message, and one a thread that other threads write to. */
   readonly wakeFd: number;
+  readonly bells: readonly number[];
   /** Another thread has died here: the addresses are bound already. */
   readonly replaces: boolean;
 }

@@ -45,6 +45,8 @@ export class ThreadedPlane implements Plane {
   private readonly table: SharedTable;
   private readonly hooks: ThreadedHooks;
   private readonly ledger = FdLedger.createBuffer();
+  /** An eventfd a thread: other threads write to it, so it outlives the one that looks at it. */
+  private readonly bells: readonly number[];
   private readonly list: Thread[] = [];
   private nextId = 0;
   private plan: Plan | undefined;
@@ -54,6 +56,7 @@ export class ThreadedPlane implements Plane {
 
   private constructor(threads: number, table: SharedTable, hooks: ThreadedHooks) {
     this.threads = threads;
+    this.bells = Array.from({ length: threads }, openWake);
     this.table = table;
     this.hooks = hooks;
   }
@@ -133,6 +136,7 @@ export class ThreadedPlane implements Plane {
     await this.replacing;
     await this.askAll({ type: 'destroy', reason }).catch(ignore);
     await Promise.all(this.list.map(({ worker }) => worker.terminate()));
+    for (const bell of this.bells) closeFd(bell);
   }
 
   private async bind(
@@ -177,6 +181,7 @@ export class ThreadedPlane implements Plane {
       ledger: this.ledger,
       replaces,
       wakeFd,
+      bells: this.bells,
     };
     const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData, name: `lb4-${index}` });
     const thread: Thread = { worker, wakeFd, gone: false, waiting: new Map() };
@@ -239,6 +244,8 @@ export class ThreadedPlane implements Plane {
       new FdLedger(this.ledger, index).disown(fd);
       closeFd(fd);
     }
+    // The places that it had are there for others.
+    for (const bell of this.bells) wake(bell);
     this.hooks.onThreadLost(index, lost, error);
     const clients = this.plan?.services.flatMap(service => service.clients ?? []) ?? [];
     const corrected = Promise.all(clients.map(buffer => SharedClients.writeOff(buffer, index)));

@@ -1,6 +1,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { EpollEngine } from '../engines/epoll/engine.js';
 import { FdLedger } from '../engines/epoll/ledger.js';
+import { wake } from '../engines/epoll/libc.js';
 import { Lb4Error } from '../errors.js';
 import { DataPlane, type Prepared } from '../flow/plane.js';
 import type { Finished } from '../flow/sink.js';
@@ -35,7 +36,6 @@ let settledAt = 0;
 const plane = new DataPlane(
   engine,
   table,
-  init.index,
   {
     finished(record) {
       if (!recordsWanted) return;
@@ -46,7 +46,9 @@ const plane = new DataPlane(
     trouble: reason => post({ type: 'trouble', reason }),
   },
   strategyLoader(fault => post({ type: 'fault', fault: { ...fault, cause: String(fault.cause ?? '') } })),
+  { ring: thread => wake(init.bells[thread]!) },
 );
+loop.onWrite(init.bells[init.index]!, () => plane.look());
 
 function posted(record: Finished): PostedRecord {
   const { service, serviceSlot, backend, backendSlot, bytesIn, bytesOut } = record;

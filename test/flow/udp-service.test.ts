@@ -27,7 +27,7 @@ async function service(settings: Settings = {}, count = 2, maxConnections = 0) {
     trouble: () => {},
   };
   const make = () => strategies['round-robin'].factory({ options: {}, random: Math.random });
-  const plane = new DataPlane(net.engine, table, 0, sink, async () => [make(), make()]);
+  const plane = new DataPlane(net.engine, table, sink, async () => [make(), make()]);
   const slot = slots.take();
   const backends = Array.from({ length: count }, (_, i) => {
     const endpoint = { kind: 'ip' as const, host: `10.0.0.${i + 1}`, port: 53 };

@@ -77,6 +77,7 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
   resume(): void {
     this.paused = false;
     this.poll(true);
+    this.onEvents();
   }
 
   async close(): Promise<void> {
@@ -109,10 +110,12 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
     const { loop } = this;
     const { slab } = loop;
     for (let i = 0; i < ACCEPT_BUDGET && !this.paused && !this.closed; i++) {
+      if (!this.observer.enter()) return;
       slab.resetLength();
       const fd = accept4(this.fd, slab.sockaddr, slab.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd < 0) {
         const error = errno();
+        this.observer.leave();
         if (error === E.EAGAIN) return;
         if (error !== E.ECONNABORTED && error !== E.EINTR) {
           this.rest(describeSystemError(systemError(error)));

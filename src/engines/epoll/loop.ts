@@ -35,9 +35,8 @@ export class Loop {
   readonly timers: TimerWheel;
   /** Monotonic ms, read once a turn. */
   time: number;
-  /** Somebody wrote to `wakeFd`: there is work for Node's own event loop. */
+  /** Somebody wrote to the wake-up descriptor: there is work for Node's own event loop. */
   woken = false;
-  private readonly wakeFd: number;
   private readonly ledger: FdLedger;
   private readonly epoll: number;
   private readonly owners: (Pollable | undefined)[] = [];
@@ -54,9 +53,22 @@ export class Loop {
     this.time = monotonic();
     this.timers = new TimerWheel(this.time, TICK_MS);
     this.epoll = check(epollCreate(O_CLOEXEC));
-    this.wakeFd = wakeFd;
     ledger.own(this.epoll);
-    this.add(this.wakeFd, { onEvents: () => this.drainWake(), onAgain() {}, onFault() {} }, EPOLLIN);
+    this.onWrite(wakeFd, () => {
+      this.woken = true;
+    });
+  }
+
+  /** Call `look` when somebody has written to an eventfd, once however often that was. */
+  onWrite(eventFd: number, look: () => void): void {
+    const onEvents = () => {
+      read(eventFd, this.slab.buffer, 8);
+      look();
+    };
+    const onFault = (error: unknown) => {
+      throw error;
+    };
+    this.add(eventFd, { onEvents, onAgain() {}, onFault }, EPOLLIN);
   }
 
   /** Begin to wait for events of `fd`. */
@@ -154,11 +166,6 @@ export class Loop {
     }
     served.length = 0;
     this.served = served;
-  }
-
-  private drainWake(): void {
-    read(this.wakeFd, this.slab.buffer, 8);
-    this.woken = true;
   }
 }
 

@@ -71,7 +71,9 @@ export class NetListener implements Listener {
 
   resume(): void {
     this.paused = false;
-    while (!this.paused && this.parked.length > 0) this.deliver(this.parked.shift()!);
+    while (!this.paused && this.parked.length > 0 && this.observer.enter()) {
+      this.deliver(this.parked.shift()!);
+    }
   }
 
   close(): Promise<void> {
@@ -84,7 +86,7 @@ export class NetListener implements Listener {
   }
 
   private accept(socket: Socket): void {
-    if (!this.paused) {
+    if (!this.paused && this.observer.enter()) {
       this.deliver(socket);
     } else if (this.parked.length < this.maxParked) {
       socket.on('error', ignore);
@@ -97,8 +99,12 @@ export class NetListener implements Listener {
     }
   }
 
+  /** A place was taken for it. */
   private deliver(socket: Socket): void {
-    if (socket.destroyed) return;
+    if (socket.destroyed) {
+      this.observer.leave();
+      return;
+    }
     socket.off('error', ignore);
     const peer = new Peer();
     const { remoteAddress } = socket;
@@ -107,6 +113,7 @@ export class NetListener implements Listener {
     else if (this.address.kind === 'ip') {
       socket.on('error', ignore);
       socket.destroy();
+      this.observer.leave();
       return;
     }
     this.observer.onAccept(new NetConn(socket, peer, true));
