@@ -43,7 +43,6 @@ export async function startPlane(options: PlaneOptions): Promise<Started> {
   const local = () => new LocalPlane(new NetEngine({ maxParked: options.maxParked }), table, sink, onFault);
   if (options.faults) return startFaulty(options);
   if (engine === 'net') return { plane: local(), why: 'as configured' };
-  // Over several threads a queue's size and the last place of the process are not exact yet.
   if (engine === 'auto')
     return { plane: local(), why: 'auto takes net; engine = "epoll" is the faster one on Linux' };
   try {

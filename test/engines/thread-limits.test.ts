@@ -3,7 +3,7 @@ import { backend, named } from '../fixtures/backends.js';
 import { oneService, type Running, startBalancer } from '../fixtures/balancer.js';
 import { client } from '../fixtures/clients.js';
 import type { TestPeer } from '../fixtures/peer.js';
-import { until } from '../fixtures/until.js';
+import { holds, until } from '../fixtures/until.js';
 
 // Two threads, whatever the environment says: the net engine takes one, and both keep the same promises.
 const TWO = { threads: 2 };
@@ -57,4 +57,57 @@ t.test('a reload brings limits for each client, and changes them', async t => {
   for (const peer of [...before, ...first, ...second]) peer.finish();
   await lb.idle();
   t.equal((await crowd(t, lb, 20)).length, 5);
+});
+
+t.test('the last place of the process is given once', async t => {
+  const server = await backend(t, named('hello'));
+  const lb = await startBalancer(
+    t,
+    oneService({ backends: [server.address] }, { ...TWO, max_connections: 5 }),
+  );
+  const peers = Array.from({ length: 40 }, () => client(t, lb.port()));
+  const inside = () => peers.filter(({ received, socket }) => received === HELLO && !socket.destroyed);
+  for (let served = 5; served <= 40; served += 5) {
+    await until('five of them', () => inside().length === 5);
+    if (served === 5) await holds('no more', () => server.peers.length === 5, 200);
+    t.equal(lb.service().active, 5);
+    for (const peer of inside()) {
+      peer.finish();
+      peer.socket.destroy();
+    }
+  }
+  await lb.idle();
+  t.equal(server.peers.length, 40, 'all were served in the end');
+  t.ok(peers.every(({ received }) => received === HELLO));
+});
+
+t.test('a queue has its size, and its order, over all threads', async t => {
+  const server = await backend(t, named('hello'));
+  const lb = await startBalancer(
+    t,
+    oneService(
+      {
+        backends: [`${server.address} max_connections=2`],
+        queue: { size: 10 },
+        timeouts: { queue: '1h' },
+      },
+      TWO,
+    ),
+  );
+  const peers = [];
+  for (let open = 1; open <= 12; open++) {
+    peers.push(client(t, lb.port()));
+    await until(`${open} there`, () => lb.service().active === open);
+  }
+  const rest = await crowd(t, lb, 20);
+  t.equal(rest.length, 0, 'the eleventh to wait is turned away, in whatever thread');
+  for (const [i, peer] of peers.entries()) {
+    await until(`number ${i + 1} is served`, () => peer.received === HELLO);
+    const early = peers.slice(i + 2).filter(({ received }) => received > 0);
+    t.equal(early.length, 0, 'none of those behind');
+    peer.finish();
+    peer.socket.destroy();
+  }
+  await lb.idle();
+  t.equal(server.peers.length, 12);
 });
