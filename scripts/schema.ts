@@ -34,6 +34,11 @@ function keyTables(): string {
   }
   if (typeof service === 'object') {
     const { properties: keys = {} } = service;
+    const group = properties.groups?.additionalProperties;
+    if (typeof group === 'object') {
+      const intro = `${properties.groups?.description} Its \`health\` table has the keys of a service's.`;
+      sections.push(section('`[groups.NAME]`', intro, scalars(group.properties ?? {})));
+    }
     sections.push(section('`[services.NAME]`', undefined, scalars(keys)));
     for (const [name, table] of subTables(keys)) {
       sections.push(section(`\`[services.NAME.${name}]\``, table.description, table.properties ?? {}));
@@ -48,7 +53,9 @@ function keyTables(): string {
 
 function scalars(keys: Readonly<Record<string, JsonSchema>>): Record<string, JsonSchema> {
   return Object.fromEntries(
-    Object.entries(keys).filter(([key, s]) => s.properties === undefined && key !== 'services'),
+    Object.entries(keys).filter(
+      ([key, s]) => s.properties === undefined && key !== 'services' && key !== 'groups',
+    ),
   );
 }
 

@@ -6,22 +6,22 @@ import { type Bind, formatAddress, parseTarget } from '../src/address.js';
 import { type Balancer, createBalancer } from '../src/balancer.js';
 import { loadConfigFile } from '../src/config/load.js';
 import type { Config, ServiceConfig } from '../src/config/schema.js';
-import { type Behaviour, backend } from './fixtures/backends.js';
+import type { ServiceSnapshot } from '../src/control/snapshot.js';
+import { backend } from './fixtures/backends.js';
 import { ENGINE } from './fixtures/balancer.js';
 import { client } from './fixtures/clients.js';
+import { obliging } from './fixtures/obliging.js';
 import { folder } from './fixtures/program.js';
 import { askUntilAnswered, echoes, udpBackend, udpPeer } from './fixtures/udp.js';
+import { until } from './fixtures/until.js';
 
 /** Compiled tests lie in dist/test. */
 const FOLDER = fileURLToPath(new URL('../../configs/', import.meta.url));
 const FILES = readdirSync(FOLDER).filter(name => name.endsWith('.toml'));
-/** For configs/environment.toml. */
-const ENV = { CACHE_1: '10.0.1.21', CACHE_2: '10.0.1.22', CHECK_INTERVAL: '1s' };
-
-/** Sends everything back, and answers Redis's PING as its health check expects. */
-const obliging: Behaviour = ({ socket }) => {
-  socket.on('data', chunk => socket.write(String(chunk).startsWith('PING') ? '+PONG\r\n' : chunk));
-  socket.on('end', () => socket.end());
+/** What the examples take from the environment. */
+const ENV = {
+  ...{ CACHE_1: '10.0.1.21', CACHE_2: '10.0.1.22', CHECK_INTERVAL: '1s' },
+  ...{ LB4_PG_PASSWORD: 'x', LB4_REDIS_PASSWORD: 'x' },
 };
 
 /** The same service with free listeners on loopback, and a live backend in the place of each that the file names. */
@@ -36,7 +36,7 @@ async function here(t: Test, service: ServiceConfig): Promise<ServiceConfig> {
     const { address } =
       service.protocol === 'udp'
         ? await udpBackend(t, echoes)
-        : await backend(t, obliging, isUnix ? { path: path(i, 'b') } : {});
+        : await backend(t, obliging(i === 0 ? 'primary' : 'replica'), isUnix ? { path: path(i, 'b') } : {});
     return { ...entry, address: parseTarget(address) };
   });
   return Object.freeze({ ...service, listen, backends: await Promise.all(backends) });
@@ -92,6 +92,16 @@ for (const name of FILES) {
     await balancer.start();
     const listeners = Object.values(config.services).flatMap(({ listen }) => listen.map(formatAddress));
     t.equal(balancer.addresses.length, listeners.length);
+    const someUp = ({ backends }: ServiceSnapshot) => backends.some(({ state }) => state === 'up');
+    for (const { name, health } of Object.values(mine.services)) {
+      if (health.role === 'any') continue;
+      await until(`the roles of ${name}`, () =>
+        balancer
+          .snapshot()
+          .services.filter(one => one.name === name)
+          .every(someUp),
+      );
+    }
     await pass(t, balancer, mine);
   });
 }

@@ -1,6 +1,6 @@
 import type { Report } from './check.js';
 import { valueAt } from './prepare.js';
-import type { ServiceConfig } from './schema.js';
+import type { HealthConfig } from './schema.js';
 import { listOf, quote } from './text.js';
 
 /** Keys that only probes that log in know, and what they are when they ask for nothing. */
@@ -14,15 +14,27 @@ const LOGIN_KEYS = {
   max_lag: 0,
 } as const;
 
-/** Faults between the keys of a health table. `written` is the table before defaults. */
-export function checkHealth(service: ServiceConfig, written: unknown, report: Report): void {
-  const has = (key: string): boolean => valueAt(written, [key]) !== undefined;
+/** Faults between the keys of a health table that has everything. `written` is the table before defaults. */
+export function checkHealth(
+  health: HealthConfig,
+  written: unknown,
+  report: Report,
+  protocol: 'tcp' | 'udp' = 'tcp',
+): void {
+  const has: Has = key => valueAt(written, [key]) !== undefined;
   either('send', 'send_hex', has, report);
   either('expect', 'expect_hex', has, report);
   either('password', 'password_file', has, report);
-  checkExchange(service, has, report);
-  checkLogin(service, report);
-  checkRole(service, report);
+  checkExchange(health, protocol, has, report);
+  checkLogin(health, report);
+  checkOwnHealth(health, written, report);
+}
+
+/** Faults of the keys that are `written`, where others have come from a group and are looked at there. */
+export function checkOwnHealth(health: HealthConfig, written: unknown, report: Report): void {
+  const has: Has = key => valueAt(written, [key]) !== undefined;
+  checkKind(health, has, report);
+  checkRole(health, has, report);
 }
 
 type Has = (key: string) => boolean;
@@ -31,7 +43,7 @@ function either(a: string, b: string, has: Has, report: Report): void {
   if (has(a) && has(b)) report(['health', b], `expected ${a} or ${b}, got both`, ['health', a]);
 }
 
-function checkExchange({ protocol, health }: ServiceConfig, has: Has, report: Report): void {
+function checkExchange(health: HealthConfig, protocol: 'tcp' | 'udp', has: Has, report: Report): void {
   const keys = ['send', 'send_hex', 'expect', 'expect_hex'];
   const needs = ['kind', ...keys].map(key => ['health', key]);
   const bytes = health.send.length + health.expect.length;
@@ -46,20 +58,24 @@ function checkExchange({ protocol, health }: ServiceConfig, has: Has, report: Re
   }
 }
 
-function checkLogin({ health }: ServiceConfig, report: Report): void {
-  const { kind, user, password, password_file, tls } = health;
-  const at = ['health', 'kind'];
+/** What only a probe that logs in can make use of. */
+function checkKind(health: HealthConfig, has: Has, report: Report): void {
+  const { kind, user } = health;
   const keys = Object.keys(LOGIN_KEYS) as (keyof typeof LOGIN_KEYS)[];
-  for (const key of keys.filter(one => health[one] !== LOGIN_KEYS[one])) {
-    const place = ['health', key];
+  for (const key of keys.filter(one => has(one) && health[one] !== LOGIN_KEYS[one])) {
     const kinds = key === 'database' ? ['postgres'] : ['redis', 'postgres'];
-    if (!kinds.includes(kind)) report(place, wrongKind(kinds, kind), ['protocol'], at);
-    else if (kind === 'postgres' && user === undefined) {
+    if (!kinds.includes(kind)) {
+      report(['health', key], wrongKind(kinds, kind), ['protocol'], ['health', 'kind']);
+    } else if (kind === 'postgres' && user === undefined) {
       const message =
         'expected user beside this key: without one, the probe only looks whether the server answers';
-      report(place, message, at, ['health', 'user']);
+      report(['health', key], message, ['health', 'kind'], ['health', 'user']);
     }
   }
+}
+
+function checkLogin({ kind, user, password, password_file, tls }: HealthConfig, report: Report): void {
+  const at = ['health', 'kind'];
   if (kind === 'redis' && user !== undefined && password === undefined && password_file === undefined) {
     report(['health', 'user'], 'expected password or password_file beside user', at);
   }
@@ -68,10 +84,9 @@ function checkLogin({ health }: ServiceConfig, report: Report): void {
   }
 }
 
-function checkRole({ health }: ServiceConfig, report: Report): void {
-  const { role, max_lag, panic_threshold } = health;
+function checkRole({ role, max_lag, panic_threshold }: HealthConfig, has: Has, report: Report): void {
   const at = ['health', 'role'];
-  if (role === 'primary' && max_lag > 0) {
+  if (role === 'primary' && max_lag > 0 && has('max_lag')) {
     report(['health', 'max_lag'], 'expected a role that takes replicas beside max_lag, got "primary"', at);
   }
   if (role !== 'any' && panic_threshold > 0) {

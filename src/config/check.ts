@@ -1,5 +1,7 @@
 import { formatAddress, isLoopback, type Listen, Peer } from '../address.js';
+import { checkGrouped } from './check-group.js';
 import { checkHealth } from './check-health.js';
+import { withKind } from './health.js';
 import { type Fault, valueAt } from './prepare.js';
 import type { BackendConfig, Config, ServiceConfig } from './schema.js';
 import { quote } from './text.js';
@@ -27,13 +29,26 @@ export function crossFaults(config: Config, tree: unknown): CrossFault[] {
     const message = 'expected admin.token_file, because this address can be reached from other machines';
     faults.push(fault(['admin', 'listen'], message, [['admin', 'token_file']]));
   }
-  for (const service of services) {
-    const at = (path: readonly PropertyKey[]) => ['services', service.name, ...path];
+  for (const [name, group] of Object.entries(config.groups)) {
+    const at = (path: readonly PropertyKey[]) => ['groups', name, ...path];
     const report: Report = (path, message, ...needs) => {
       faults.push(fault(at(path), message, needs.map(at)));
     };
-    checkBackends(service, report);
-    checkHealth(service, valueAt(tree, at(['health'])), report);
+    checkBackends(group.backends, report);
+    checkHealth(withKind(group.health, 'tcp'), valueAt(tree, at(['health'])), report);
+  }
+  for (const service of services) {
+    const at = (path: readonly PropertyKey[]) => ['services', service.name, ...path];
+    const around = service.group === undefined ? [] : [['groups', service.group]];
+    const report: Report = (path, message, ...needs) => {
+      faults.push(fault(at(path), message, [...needs.map(at), ...around]));
+    };
+    const written = valueAt(tree, at(['health']));
+    if (service.group === undefined) {
+      if (valueAt(tree, at(['backends'])) !== undefined) checkBackends(service.backends, report);
+      else report(['backends'], 'expected a list of backends, or a group, got nothing', ['group']);
+      checkHealth(service.health, written, report, service.protocol);
+    } else checkGrouped(service, config.groups, valueAt(tree, at([])), report);
     if (service.proxy_protocol.accept !== 'off' && service.proxy_protocol.accept_from.length === 0) {
       const message =
         'expected accept_from with the networks that may send a PROXY header, because anybody could forge one';
@@ -54,10 +69,10 @@ function fault(
   return { path, at: 'value', message, needs };
 }
 
-function checkBackends(service: ServiceConfig, report: Report): void {
-  if (service.backends.length === 0) report(['backends'], 'expected at least one backend, got an empty list');
+function checkBackends(backends: readonly BackendConfig[], report: Report): void {
+  if (backends.length === 0) report(['backends'], 'expected at least one backend, got an empty list');
   const seen = new Map<string, number>();
-  for (const [i, { id }] of service.backends.entries()) {
+  for (const [i, { id }] of backends.entries()) {
     const first = seen.get(id);
     if (first === undefined) seen.set(id, i);
     else {
@@ -81,9 +96,10 @@ function checkUdp(service: ServiceConfig, report: Report): void {
   for (const [i, bind] of service.listen.entries()) {
     if (bind.kind === 'unix') only(['listen', i], 'unix sockets work');
   }
+  const { group } = service;
   for (const [i, backend] of service.backends.entries()) {
     const message = backendFault(service, backend);
-    if (message !== '') report(['backends', i], message, ['protocol']);
+    if (message !== '') report(group === undefined ? ['backends', i] : ['group'], message, ['protocol']);
   }
   if (service.proxy_protocol.accept !== 'off') only(['proxy_protocol', 'accept'], 'the PROXY protocol works');
   if (service.proxy_protocol.send !== 'off') only(['proxy_protocol', 'send'], 'the PROXY protocol works');
@@ -92,7 +108,7 @@ function checkUdp(service: ServiceConfig, report: Report): void {
   const { kind } = service.health;
   if (kind !== 'exchange' && kind !== 'none') {
     const message = `expected one of "exchange", "none" on a UDP service, got ${quote(kind)}`;
-    report(['health', 'kind'], message, ['protocol']);
+    report(group === undefined ? ['health', 'kind'] : ['group'], message, ['protocol']);
   }
 }
 

@@ -48,8 +48,9 @@ export function diffConfig(before: Config, after: Config): ConfigDiff {
   const changed = kept
     .map(name => diffService(before.services[name]!, after.services[name]!))
     .filter(diff => diff !== undefined);
-  const { services: _b, ...globalsBefore } = before;
-  const { services: _a, ...globalsAfter } = after;
+  // What a group says is in its services.
+  const { services: _b, groups: _bg, ...globalsBefore } = before;
+  const { services: _a, groups: _ag, ...globalsAfter } = after;
   const globals = changedKeys(globalsBefore, globalsAfter);
   return {
     added: names.filter(name => !Object.hasOwn(before.services, name)),

@@ -12,6 +12,10 @@ import { didYouMean, listOf, show } from './text.js';
  */
 type Json = Record<string, unknown>;
 
+/** Of the instance, of services and of groups. */
+export const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
+export const NAME_WORDS = 'a name of up to 64 letters, digits and . _ -';
+
 /** No key needs more; longer text is refused before it is parsed. */
 const MAX_TEXT = 4096;
 

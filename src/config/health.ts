@@ -5,8 +5,7 @@ import { tlsField } from './tls.js';
 const LOGIN_NAME = /^[\x20-\x7e\u00a0-\uffff]{1,128}$/;
 const LOGIN_WORDS = 'a name of up to 128 characters';
 
-/** `[services.X.health]` as the file has it. First what is asked and when, then what is made of the answers. */
-export const healthTable = z.strictObject({
+const written = z.strictObject({
   kind: choice(
     ['tcp', 'exchange', 'redis', 'postgres', 'none'],
     'Active probe: tcp connects, exchange sends and expects bytes, redis and postgres speak the protocol of these servers, none is off. Default: tcp for TCP, none for UDP.',
@@ -63,16 +62,20 @@ export const healthTable = z.strictObject({
   ).prefault(0),
 });
 
-/** The probe's default, and its bytes under one name however they were written. */
-export function withProbe(
-  { kind, send, send_hex, expect, expect_hex, ...rest }: z.output<typeof healthTable>,
-  protocol: 'tcp' | 'udp',
-) {
+/**
+ * `[services.X.health]` and `[groups.X.health]` as the file has them, bytes under one name however they were written.
+ * First what is asked and when, then what is made of the answers.
+ */
+export const healthTable = written.transform(({ send, send_hex, expect, expect_hex, ...rest }) => {
   const none = new Uint8Array(0);
-  return {
-    kind: kind ?? (protocol === 'udp' ? ('none' as const) : ('tcp' as const)),
-    ...rest,
-    send: send ?? send_hex ?? none,
-    expect: expect ?? expect_hex ?? none,
-  };
+  return { ...rest, send: send ?? send_hex ?? none, expect: expect ?? expect_hex ?? none };
+});
+
+/** A group's: which probe is the default is for the services to say. */
+export type SharedHealth = z.output<typeof healthTable>;
+export type Health = SharedHealth & { readonly kind: NonNullable<SharedHealth['kind']> };
+
+/** With the probe that a service of this protocol has by default. */
+export function withKind({ kind, ...rest }: SharedHealth, protocol: 'tcp' | 'udp'): Health {
+  return { kind: kind ?? (protocol === 'udp' ? 'none' : 'tcp'), ...rest };
 }

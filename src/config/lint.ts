@@ -30,6 +30,11 @@ export function lintConfig(config: Config, system: SystemFacts = {}, place?: Pla
     issues.push({ severity: 'warning', message, ...at });
   };
   limit(config.runtime.max_connections, ['runtime', 'max_connections'], system, warn);
+  for (const name of Object.keys(config.groups)) {
+    if (Object.values(config.services).every(({ group }) => group !== name)) {
+      warn(['groups', name], 'no service uses this group');
+    }
+  }
   for (const service of Object.values(config.services)) {
     const inService: Warn = (path, message) => warn(['services', service.name, ...path], message);
     limit(service.max_connections, ['max_connections'], system, inService);

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
-import { jsonSchemaOf } from './fields.js';
+import { jsonSchemaOf, NAME, NAME_WORDS } from './fields.js';
 import { type Fault, valueAt } from './prepare.js';
-import { configSchema, NAME, NAME_WORDS } from './schema.js';
+import { configSchema } from './schema.js';
 import { didYouMean, escapeText, quote, show } from './text.js';
 
 /** The parts of a JSON Schema that say which keys a table may have. */
@@ -36,9 +36,8 @@ export function schemaFaults(error: z.core.$ZodError, tree: unknown): Fault[] {
       return [{ path, at: 'value', message: `expected ${range}, got ${show(found)}` }];
     }
     if (issue.code === 'invalid_type') {
-      const what = { object: 'a table', record: 'tables [services.NAME]', array: 'a list' }[
-        issue.expected as string
-      ];
+      const named = `tables [${String(path[0])}.NAME]`;
+      const what = { object: 'a table', record: named, array: 'a list' }[issue.expected as string];
       return [
         { path, at: 'value', message: `expected ${what ?? `a ${issue.expected}`}, got ${show(found)}` },
       ];
@@ -47,17 +46,16 @@ export function schemaFaults(error: z.core.$ZodError, tree: unknown): Fault[] {
   });
 }
 
-/** Services whose name is not one. Apart from the schema, which would not look into such a table. */
+/** Services and groups whose name is not one. Apart from the schema, which would not look into such a table. */
 export function nameFaults(tree: unknown): Fault[] {
-  const services = valueAt(tree, ['services']);
-  if (typeof services !== 'object' || services === null || Array.isArray(services)) return [];
-  return Object.keys(services)
-    .filter(name => !NAME.test(name))
-    .map(name => ({
-      path: ['services', name],
-      at: 'key',
-      message: `expected ${NAME_WORDS}, got ${quote(name)}`,
-    }));
+  return ['groups', 'services'].flatMap(root => {
+    const tables = valueAt(tree, [root]);
+    if (typeof tables !== 'object' || tables === null || Array.isArray(tables)) return [];
+    const wrong = Object.keys(tables).filter(name => !NAME.test(name));
+    return wrong.map((name): Fault => {
+      return { path: [root, name], at: 'key', message: `expected ${NAME_WORDS}, got ${quote(name)}` };
+    });
+  });
 }
 
 /** Every key the schema allows in the table at `path`. */

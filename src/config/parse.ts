@@ -1,11 +1,10 @@
-import { isAbsolute, resolve } from 'node:path';
-import { isUserStrategy } from '../../strategies/load.js';
 import { ConfigError, type ConfigIssue } from '../errors.js';
 import { type CrossFault, crossFaults } from './check.js';
+import { finish } from './finish.js';
 import { nameFaults, schemaFaults } from './messages.js';
 import type { Place } from './positions.js';
 import { type Env, type Fault, prepare, related } from './prepare.js';
-import { type Config, type ConfigInput, configSchema, type ServiceConfig } from './schema.js';
+import { type Config, type ConfigInput, configSchema } from './schema.js';
 import { pathText } from './text.js';
 
 /** Turns a path into what an issue says about its place: a file with line and column, or a flag. */
@@ -36,7 +35,7 @@ export function parseConfigObject(raw: unknown, options: ParseOptions = {}): Con
   const result = configSchema.safeParse(tree);
   if (result.success) {
     faults.push(...names);
-    const config = finish(result.data, base);
+    const config = finish(result.data, tree, base);
     faults.push(...unlessRelated(crossFaults(config, tree), faults));
     if (faults.length === 0) return config;
   } else {
@@ -45,7 +44,7 @@ export function parseConfigObject(raw: unknown, options: ParseOptions = {}): Con
     for (const fault of faults) repair(tree, fault.path);
     // The rest of the file, with the faulty values taken out: so that faults between keys show in the same run.
     const rest = configSchema.safeParse(tree);
-    if (rest.success) faults.push(...unlessRelated(crossFaults(finish(rest.data, base), tree), faults));
+    if (rest.success) faults.push(...unlessRelated(crossFaults(finish(rest.data, tree, base), tree), faults));
   }
   throw new ConfigError(issues(faults, placeOf(options.source ?? 'config')));
 }
@@ -86,15 +85,16 @@ function repair(tree: unknown, path: readonly PropertyKey[]): void {
       value,
     );
   };
-  if (root !== 'services') put(path.slice(0, 2), undefined);
-  else if (service === undefined) put(['services'], {});
+  const isNamed = root === 'services' || root === 'groups';
+  if (!isNamed) put(path.slice(0, 2), undefined);
+  else if (service === undefined) put([root], {});
   else if (key === 'listen' || key === 'backends') {
     const stand = key === 'listen' ? '0' : `unix:/faulty-${String(index)}`;
     if (index === undefined) put([root, service, key], [stand]);
     else put([root, service, key, index], stand);
   } else put(path.slice(0, key === 'strategy' ? 3 : 4), undefined);
-  // A missing service, or one that is not a table, leaves nothing to check.
-  if (root === 'services' && service !== undefined && key === undefined) put([root, service], undefined);
+  // A missing service or group, or one that is not a table, leaves nothing to check.
+  if (isNamed && service !== undefined && key === undefined) put([root, service], undefined);
 }
 
 /** Set or, with undefined, delete the value at `at`; elements of other lists go together with their list. */
@@ -113,44 +113,4 @@ function replace(tree: unknown, at: readonly PropertyKey[], value: unknown): voi
   if (typeof parent !== 'object' || parent === null || last === undefined) return;
   if (value === undefined) delete (parent as Record<PropertyKey, unknown>)[last];
   else (parent as Record<PropertyKey, unknown>)[last] = value;
-}
-
-/** Names, absolute paths, no prototype for `services`, frozen through and through. */
-function finish({ services, ...rest }: ReturnType<typeof configSchema.parse>, base: string): Config {
-  const named: Record<string, ServiceConfig> = Object.create(null);
-  for (const [name, service] of Object.entries(services)) {
-    const { kind } = service.strategy;
-    const path = isUserStrategy(kind) && !isAbsolute(kind) ? resolve(base, kind) : kind;
-    const health = withPaths(service.health, base);
-    named[name] = { name, ...service, strategy: { ...service.strategy, kind: path }, health };
-  }
-  const { token_file } = rest.admin;
-  const admin =
-    token_file === undefined ? rest.admin : { ...rest.admin, token_file: resolve(base, token_file) };
-  return freeze({ ...rest, admin, services: named });
-}
-
-/** Relative paths of files start from the configuration's folder. */
-function withPaths<T extends Pick<ServiceConfig['health'], 'password_file' | 'tls'>>(
-  health: T,
-  base: string,
-): T {
-  const at = (path: string | undefined) => (path === undefined ? undefined : resolve(base, path));
-  const { password_file, tls } = health;
-  return {
-    ...health,
-    password_file: at(password_file),
-    tls: tls && {
-      ...tls,
-      ca_file: at(tls.ca_file),
-      cert_file: at(tls.cert_file),
-      key_file: at(tls.key_file),
-    },
-  };
-}
-
-function freeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
-  for (const child of Object.values(value)) freeze(child);
-  return Object.freeze(value);
 }

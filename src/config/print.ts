@@ -2,7 +2,14 @@ import { formatAddress } from '../address.js';
 import { formatDuration } from '../duration.js';
 import { parseConfigObject } from './parse.js';
 import { formatRate } from './rate.js';
-import type { AdminListen, BackendConfig, Config, ServiceConfig, StrategyConfig } from './schema.js';
+import type {
+  AdminListen,
+  BackendConfig,
+  Config,
+  GroupConfig,
+  ServiceConfig,
+  StrategyConfig,
+} from './schema.js';
 import { Secret } from './secret.js';
 import { strategyDefaults } from './strategy.js';
 import type { TlsConfig } from './tls.js';
@@ -33,7 +40,7 @@ const DURATIONS = new Set([
   'keepalive',
 ]);
 const RATES = new Set(['connection_rate', 'connection_rate_per_client']);
-const ESSENTIAL = new Set(['listen', 'protocol', 'strategy', 'backends']);
+const ESSENTIAL = new Set(['listen', 'protocol', 'strategy', 'backends', 'group']);
 
 /**
  * A Config as TOML: what differs from the defaults and the essentials. Loading the text gives the same Config again, but
@@ -41,26 +48,41 @@ const ESSENTIAL = new Set(['listen', 'protocol', 'strategy', 'backends']);
  * `comment` becomes the first lines.
  */
 export function printConfig(config: Config, comment = ''): string {
-  const { name, log, admin, runtime, services } = config;
+  const { name, log, admin, runtime, groups, services } = config;
   const defaults = CONFIG_DEFAULTS.tcp;
   const lines = comment === '' ? [] : comment.split('\n').map(line => `# ${line}`.trimEnd());
   if (name !== defaults.name) lines.push(`name = ${string(name)}`);
   lines.push(...table('log', fields(log, defaults.log)));
   lines.push(...table('admin', fields(admin, defaults.admin)));
   lines.push(...table('runtime', fields(runtime, defaults.runtime)));
-  for (const service of Object.values(services)) lines.push(...serviceLines(service));
+  for (const [name, group] of Object.entries(groups)) lines.push(...groupLines(name, group));
+  for (const service of Object.values(services)) lines.push(...serviceLines(service, groups));
   return `${lines.join('\n').trimStart()}\n`;
 }
 
-function serviceLines(service: ServiceConfig): string[] {
-  const defaults = CONFIG_DEFAULTS[service.protocol].services.main!;
+function groupLines(name: string, { backends, health }: GroupConfig): string[] {
+  const path = `groups.${key(name)}`;
+  // No kind of its own: the default is for the services to say.
+  const { kind: _, ...defaults } = CONFIG_DEFAULTS.tcp.services.main!.health;
+  return [
+    ...table(path, fields({ backends }, {}, ESSENTIAL)),
+    ...table(`${path}.health`, fields(health, defaults)),
+  ];
+}
+
+function serviceLines(service: ServiceConfig, groups: Config['groups']): string[] {
+  const { name: _, group, ...rest } = service;
+  const standard = CONFIG_DEFAULTS[service.protocol].services.main!;
+  const shared = group === undefined ? undefined : groups[group];
+  // What the group says goes without saying.
+  const defaults = shared === undefined ? standard : { ...standard, health: shared.health };
+  const own = shared === undefined ? rest : { ...rest, backends: undefined, group };
   const path = `services.${key(service.name)}`;
-  const { name: _, ...own } = service;
   const lines = table(path, fields(own, defaults, ESSENTIAL));
   for (const [name, settings] of Object.entries(own)) {
     if (!isTable(name, settings)) continue;
     lines.push(
-      ...table(`${path}.${name}`, fields(settings, defaults[name as keyof ServiceConfig] as object)),
+      ...table(`${path}.${name}`, fields(settings, defaults[name as keyof typeof defaults] as object)),
     );
   }
   return lines;

@@ -1,6 +1,19 @@
 import { z } from 'zod';
 import { parseBind } from '../address.js';
-import { choice, duration, expected, flag, number, parsed, path, text, textOf } from './fields.js';
+import {
+  choice,
+  duration,
+  expected,
+  flag,
+  NAME,
+  NAME_WORDS,
+  number,
+  parsed,
+  path,
+  text,
+  textOf,
+} from './fields.js';
+import { groupTable } from './group.js';
 import type { Secret } from './secret.js';
 import { MAX_INT32, serviceTable } from './service.js';
 
@@ -15,10 +28,8 @@ export type AdminListen =
   | { readonly kind: 'unix'; readonly path?: string }
   | { readonly kind: 'ip'; readonly host: string; readonly port: number };
 
-export const NAME = /^[A-Za-z0-9_.-]{1,64}$/;
 /** USER or USER:GROUP, by name or number; empty = nobody else. */
 const USER = /^$|^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,63})?$/;
-export const NAME_WORDS = 'a name of up to 64 letters, digits and . _ -';
 
 const adminForms = '"unix", "unix:/path", "HOST:PORT" with a literal IP address, or "off"';
 
@@ -83,6 +94,13 @@ export const configSchema = z.strictObject({
   log: log.describe('What is logged, and how.').prefault({}),
   admin: admin.describe('The interface for operating a running instance.').prefault({}),
   runtime: runtime.describe('The process.').prefault({}),
+  groups: z
+    .record(z.string(), groupTable)
+    .meta({
+      description: 'Servers that several services share: [groups.NAME].',
+      propertyNames: { type: 'string', pattern: NAME.source },
+    })
+    .prefault({}),
   services: z.record(z.string(), serviceTable).meta({
     description: 'One table for each service: [services.NAME]. At least one.',
     propertyNames: { type: 'string', pattern: NAME.source },
@@ -102,10 +120,16 @@ type Parsed = z.output<typeof configSchema>;
 
 /** What a file or an object for createBalancer() may say. */
 export type ConfigInput = z.input<typeof configSchema>;
-/** One service. `name` is its table's key. */
-export type ServiceConfig = { readonly name: string } & Frozen<Parsed['services'][string]>;
-/** A whole configuration: frozen, parsed once, checked as a whole. `services` has no prototype. */
-export type Config = Frozen<Omit<Parsed, 'services'>> & {
+/** Servers that services share. */
+export type GroupConfig = Frozen<Parsed['groups'][string]>;
+/** One service, complete: `backends` and `health` are what its group says where it has one. `name` is its table's key. */
+export type ServiceConfig = Frozen<Omit<Parsed['services'][string], 'backends'>> & {
+  readonly name: string;
+  readonly backends: GroupConfig['backends'];
+};
+/** A whole configuration: frozen, parsed once, checked as a whole. `groups` and `services` have no prototype. */
+export type Config = Frozen<Omit<Parsed, 'groups' | 'services'>> & {
+  readonly groups: Readonly<Record<string, GroupConfig>>;
   readonly services: Readonly<Record<string, ServiceConfig>>;
 };
 

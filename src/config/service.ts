@@ -8,13 +8,16 @@ import {
   flag,
   forward,
   list,
+  NAME,
+  NAME_WORDS,
   networks,
   number,
   parsed,
   rate,
+  text,
   textOf,
 } from './fields.js';
-import { healthTable, withProbe } from './health.js';
+import { healthTable, withKind } from './health.js';
 import { DEFAULT_STRATEGY, strategyField } from './strategy.js';
 
 export const MAX_INT32 = 2_147_483_647;
@@ -123,8 +126,13 @@ export const serviceTable = z
     strategy: strategyField.prefault(DEFAULT_STRATEGY),
     backends: list(
       backendField,
-      'The servers behind: "host:port [weight=N] [backup] …" or tables. At least one.',
-    ),
+      'The servers behind: "host:port [weight=N] [backup] …" or tables. At least one, unless there is a group.',
+    ).optional(),
+    group: text(
+      NAME,
+      NAME_WORDS,
+      'The group [groups.NAME] whose servers are behind, instead of backends.',
+    ).optional(),
     max_connections: number(
       0,
       MAX_INT32,
@@ -152,7 +160,7 @@ export const serviceTable = z
   .transform(service => ({
     ...service,
     timeouts: withIdle(service.timeouts, service.protocol),
-    health: withProbe(service.health, service.protocol),
+    health: withKind(service.health, service.protocol),
   }));
 
 function withIdle({ connect, idle, ...rest }: z.output<typeof timeouts>, protocol: 'tcp' | 'udp') {

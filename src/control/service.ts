@@ -8,6 +8,7 @@ import type { Resolver } from '../discovery/resolver.js';
 import { ConfigError, Lb4Error } from '../errors.js';
 import { SharedClients } from '../flow/shared-clients.js';
 import type { CheckResult } from '../health/checker.js';
+import type { Checks } from '../health/checks.js';
 import { HealthMonitor } from '../health/monitor.js';
 import { requireProbe } from '../health/probes/index.js';
 import type { AdminState, Backend } from '../pool/backend.js';
@@ -28,6 +29,8 @@ export interface ServiceDeps {
   readonly events: EventHub;
   readonly resolver: Resolver;
   readonly sockets: PassedSockets;
+  /** Where servers are asked how they are, each once for all services. */
+  readonly checks: Checks;
   /** Data-plane threads. */
   threads(): number;
   /** The list of backends is another one: the data plane needs a new plan. */
@@ -84,6 +87,7 @@ export class ServiceControl {
         if (backend.health === 'down') this.discovery.suspect(this.roster.originOf(backend).entry);
       },
       onDown: backend => deps.onDown(backend),
+      checks: deps.checks,
       onPanic: panic => this.setPanic(panic),
     });
     this.roster = new Roster({

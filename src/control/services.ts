@@ -4,6 +4,7 @@ import type { Resolver } from '../discovery/resolver.js';
 import { systemResolver } from '../discovery/system.js';
 import { Lb4Error } from '../errors.js';
 import type { Listening } from '../flow/listeners.js';
+import { Checks } from '../health/checks.js';
 import { decayLatency } from '../pool/latency.js';
 import type { Plan } from '../pool/plan.js';
 import { type SharedTable, SlotAllocator } from '../pool/table.js';
@@ -69,6 +70,7 @@ export class ServiceSet {
       events,
       resolver,
       sockets,
+      checks: new Checks(),
       threads: () => this.plane!.threads,
       onBackends: () => this.replan(),
       onRemoved: backend =>

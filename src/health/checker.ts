@@ -56,6 +56,13 @@ export class Checker {
     else this.cancel = this.clock.after(delayMs, () => void this.run());
   }
 
+  /** Ask now and not when it is time, unless an answer is on its way. */
+  hurry(): void {
+    if (this.asking) return;
+    this.cancel?.();
+    void this.run();
+  }
+
   /** No probe and no result after this, not even of a probe that is on its way. */
   stop(): void {
     this.cancel?.();

@@ -1,11 +1,11 @@
 import type { Cancel, Clock } from '../clock.js';
 import { formatDuration } from '../duration.js';
 import type { Backend } from '../pool/backend.js';
-import { Checker, type CheckResult } from './checker.js';
+import type { CheckResult } from './checker.js';
+import type { OnResult } from './checks.js';
 import type { Finding } from './finding.js';
 import { CHECKING, DOWN, type Health, step, UP } from './hysteresis.js';
 import { judge } from './judge.js';
-import type { Probe } from './probes/probe.js';
 import type { HealthSettings } from './settings.js';
 import { SlowStart } from './slow-start.js';
 
@@ -16,8 +16,8 @@ export const TRIAL_MS = 10_000;
 export interface MemberContext {
   readonly settings: HealthSettings;
   readonly clock: Clock;
-  readonly random: () => number;
-  probeFor(backend: Backend): Probe | undefined;
+  /** Ask about a backend again and again, first in `delayMs`; undefined where nothing is asked. Returns how to stop it. */
+  ask(backend: Backend, delayMs: number, onResult: OnResult): Cancel | undefined;
   /** A probe ended. */
   checked(backend: Backend, result: CheckResult): void;
   /** The backend's health changed. */
@@ -30,7 +30,7 @@ export class Member {
   private readonly context: MemberContext;
   private readonly slowStart: SlowStart;
   private health: Health;
-  private checker: Checker | undefined;
+  private cancelAsking: Cancel | undefined;
   private cancelTrial: Cancel | undefined;
   /** What the last check found; undefined unless the server was well. */
   private last: Finding | undefined;
@@ -50,22 +50,14 @@ export class Member {
     this.last = undefined;
     this.resting = this.backend.admin === 'maint';
     if (this.resting) return;
-    const { context } = this;
-    const probe = context.probeFor(this.backend);
-    if (probe === undefined) {
-      this.armTrial();
-      return;
-    }
-    this.checker = new Checker(probe, context.settings, context.clock, context.random, result =>
-      this.take(result),
-    );
-    this.checker.start(delayMs);
+    this.cancelAsking = this.context.ask(this.backend, delayMs, result => this.take(result));
+    if (this.cancelAsking === undefined) this.armTrial();
   }
 
   /** Stop asking; the state stays. */
   unwatch(): void {
-    this.checker?.stop();
-    this.checker = undefined;
+    this.cancelAsking?.();
+    this.cancelAsking = undefined;
     this.cancelTrial?.();
   }
 
@@ -90,7 +82,7 @@ export class Member {
   fail(reason: string): void {
     if (this.backend.admin === 'maint' || this.health.state === 'down') return;
     this.set(DOWN, reason);
-    if (this.checker === undefined) this.armTrial();
+    if (this.cancelAsking === undefined) this.armTrial();
   }
 
   /** slow_start was shortened to nothing: no ramp may go on. */

@@ -1,10 +1,12 @@
-import { type Clock, systemClock } from '../clock.js';
+import { type Cancel, type Clock, systemClock } from '../clock.js';
 import type { Backend } from '../pool/backend.js';
 import type { CheckResult } from './checker.js';
+import { Checks, type OnResult } from './checks.js';
 import { Member, type MemberContext } from './member.js';
 import { inPanic } from './panic.js';
 import { createProbe, type ProbeContext } from './probes/index.js';
 import type { Probe } from './probes/probe.js';
+import { questionKey } from './question.js';
 import { type HealthSettings, sameProbing } from './settings.js';
 
 /** First probes go out at once, but no more than this many in the same tick; the next batch STAGGER_MS later. */
@@ -26,10 +28,10 @@ export interface MonitorHooks {
   /** The service entered (true) or left (false) panic: while in it, pick as if every backend were up. */
   onPanic?(panic: boolean): void;
   /** For tests, and for kinds of probes of one's own. */
-  probeFor?(backend: Backend, config: MonitorConfig): Probe | undefined;
+  probeFor?(backend: Backend, config: MonitorConfig): Probe;
   readonly clock?: Clock;
-  /** Uniform in [0, 1). */
-  readonly random?: () => number;
+  /** Where questions are asked; shared by the services that are to share their probes. Default: one's own. */
+  readonly checks?: Checks;
 }
 
 /** Watches the backends of one service and writes what it finds into them (`Backend.setHealth`, `setShare`). */
@@ -38,6 +40,7 @@ export class HealthMonitor {
   private readonly hooks: MonitorHooks;
   private readonly members = new Map<Backend, Member>();
   private readonly context: MemberContext;
+  private readonly checks: Checks;
   private starting = 0;
   private inPanic = false;
   private stopped = false;
@@ -45,17 +48,15 @@ export class HealthMonitor {
   constructor(config: MonitorConfig, hooks: MonitorHooks = {}) {
     this.config = config;
     this.hooks = hooks;
+    const { clock = systemClock } = hooks;
+    this.checks = hooks.checks ?? new Checks(clock);
     const monitor = this;
     this.context = {
       get settings() {
         return monitor.config.settings;
       },
-      clock: hooks.clock ?? systemClock,
-      random: hooks.random ?? Math.random,
-      probeFor: backend =>
-        hooks.probeFor === undefined
-          ? createProbe(this.config.settings, backend.endpoint, this.config)
-          : hooks.probeFor(backend, this.config),
+      clock,
+      ask: (backend, delayMs, onResult) => this.ask(backend, delayMs, onResult),
       checked: (backend, result) => hooks.onCheck?.(backend, result),
       changed: backend => this.changed(backend),
     };
@@ -134,6 +135,15 @@ export class HealthMonitor {
     this.stopped = true;
     for (const member of this.members.values()) member.stop();
     this.members.clear();
+  }
+
+  private ask(backend: Backend, delayMs: number, onResult: OnResult): Cancel | undefined {
+    const { config, hooks } = this;
+    const { settings } = config;
+    if (settings.kind === 'none') return undefined;
+    const probe = () => hooks.probeFor?.(backend, config) ?? createProbe(settings, backend.endpoint, config);
+    const key = questionKey(settings, backend.endpoint, config);
+    return this.checks.subscribe({ key, schedule: settings, probe }, delayMs, onResult);
   }
 
   private changed(backend: Backend): void {

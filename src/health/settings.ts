@@ -5,7 +5,7 @@ import type { HealthConfig } from '../config/schema.js';
 export type HealthSettings = HealthConfig;
 
 /** What decides how and when to probe; the other settings only say what to make of the results. */
-function probing(settings: HealthSettings): Partial<HealthSettings> {
+export function probing(settings: HealthSettings): Partial<HealthSettings> {
   const { fall, rise, passive_failures, on_down, slow_start, panic_threshold, ...others } = settings;
   const { role, max_lag, ...rest } = others;
   return rest;

@@ -98,6 +98,38 @@ const healthKeys = table({
 });
 const health = fc.tuple(probe, healthKeys).map(([a, b]) => ({ ...a, ...b }));
 
+const tls = fc.oneof(
+  fc.boolean(),
+  table({
+    ca_file: fc.constantFrom('ca.pem', '/etc/ca.pem'),
+    verify: fc.boolean(),
+    server_name: fc.constant('db.x'),
+  }),
+  fc.constant({ cert_file: 'a.pem', key_file: 'a.key' }),
+);
+const roles = fc.oneof(
+  fc.record({ role: fc.constant('primary') }),
+  fc.record(
+    { role: fc.constantFrom('any', 'replica', 'prefer-replica'), max_lag: durationText },
+    { requiredKeys: ['role'] },
+  ),
+);
+const login = { user: fc.constantFrom('lb4', 'a b'), password_file: fc.constantFrom('pw', '/run/pw') };
+const databaseProbe = fc.oneof(
+  fc.tuple(fc.record({ kind: fc.constant('redis') }), table({ tls, password_file: login.password_file })),
+  fc.tuple(
+    fc.record({ kind: fc.constant('postgres'), ...login }),
+    table({ tls, database: fc.constant('app') }),
+  ),
+);
+const database = fc
+  .tuple(databaseProbe, roles, healthKeys)
+  .map(([[kind, rest], role, keys]) => ({ ...kind, ...rest, ...role, ...keys, panic_threshold: 0 }));
+/** What a service may say beside a group of databases. */
+const ownHealth = fc
+  .tuple(roles, table({ fall: int(9, 1), on_down: fc.constantFrom('keep', 'close') }))
+  .map(([role, keys]) => ({ ...role, ...keys }));
+
 const common = {
   strategy,
   max_connections: int(1e6),
@@ -120,6 +152,7 @@ const tcp = fc
     fc.record({ backends: backends(true) }),
     table({
       ...common,
+      health: fc.oneof(health, database),
       timeouts: table({
         connect: durationText,
         idle: durationText,
@@ -177,12 +210,21 @@ export const rawConfig = fc
         user: fc.constantFrom('', 'nobody', '65534:nogroup'),
       }),
     }),
-    fc.array(fc.tuple(serviceName, fc.oneof(tcp, udp), maybe(v4)), { minLength: 1, maxLength: 3 }),
+    maybe(fc.record({ backends: backends(true), health: database })),
+    fc.array(fc.tuple(serviceName, fc.oneof(tcp, udp), maybe(v4), maybe(ownHealth)), {
+      minLength: 1,
+      maxLength: 3,
+    }),
   )
-  .map(([globals, list]) => {
-    const services = list.map(([key, service, at], i) => {
+  .map(([globals, group, list]) => {
+    const services = list.map(([key, service, at, own], i) => {
       const listen = at === undefined ? `:${1000 + i}` : [`${at}:${1000 + i}`, `[::1]:${2000 + i}`];
-      return [key, { ...service, listen }] as const;
+      if (group === undefined || own === undefined || service.protocol === 'udp') {
+        return [key, { ...service, listen }] as const;
+      }
+      const { backends: _, ...rest } = service;
+      return [key, { ...rest, listen, group: 'shared', health: own }] as const;
     });
-    return { ...globals, services: Object.fromEntries(services) };
+    const groups = group === undefined ? {} : { groups: { shared: group } };
+    return { ...globals, ...groups, services: Object.fromEntries(services) };
   });

@@ -38,6 +38,7 @@ export class Pool {
   /** Those of them that are alarming. */
   readonly alarms: string[] = [];
   private readonly slots = new SlotAllocator(this.table);
+  private ports = 0;
 
   backend(
     id: string,
@@ -47,7 +48,7 @@ export class Pool {
       {
         service: 's',
         id,
-        endpoint: options.endpoint ?? { kind: 'ip', host: '127.0.0.1', port: 1 },
+        endpoint: options.endpoint ?? { kind: 'ip', host: '127.0.0.1', port: ++this.ports },
         slot: this.slots.take(),
         weight: options.weight ?? 1,
         backup: options.backup ?? false,

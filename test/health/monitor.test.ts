@@ -20,7 +20,7 @@ function setUp(ids: string[], overrides: Partial<HealthSettings> = {}, hooks: Mo
     clock,
     onDown: backend => events.push(`close ${backend.id}`),
     onPanic: panic => events.push(`panic ${panic}`),
-    probeFor: (backend, { settings }) => (settings.kind === 'none' ? undefined : probes.get(backend)),
+    probeFor: backend => probes.get(backend)!,
     ...hooks,
   });
   const backends = ids.map(id => pool.backend(id, { backup: id.endsWith('+') }));

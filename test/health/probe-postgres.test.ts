@@ -7,8 +7,8 @@ import { position, ReplicaClock } from '../../src/health/probes/postgres-role.js
 import { loadPg } from '../../src/health/probes/postgres-session.js';
 import { ProbeError } from '../../src/health/probes/probe.js';
 import type { HealthSettings } from '../../src/health/settings.js';
+import { FakePostgres } from '../fixtures/fake-postgres.js';
 import { until } from '../fixtures/until.js';
-import { FakePostgres } from './fake-postgres.js';
 import { settings } from './helpers.js';
 import { type Ending, ending, local, PLAIN, serve } from './servers.js';
 

@@ -27,7 +27,7 @@ function setUp(
   });
   const monitor = new HealthMonitor(wanted(), {
     clock,
-    probeFor: ({ id }) => probes.get(id),
+    probeFor: ({ id }) => probes.get(id)!,
     onDown: ({ id }) => closed.push(id),
     onCheck: ({ id }, { result, reason }) => checks.push(`${id} ${result} ${reason}`),
   });

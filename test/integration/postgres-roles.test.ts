@@ -1,7 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import type { ConfigInput } from '../../src/config/schema.js';
 import { config, startBalancer } from '../fixtures/balancer.js';
 import { certificate } from '../fixtures/certificate.js';
 import { folder } from '../fixtures/program.js';
@@ -10,8 +9,6 @@ import { PASSWORD, Postgres, PROGRAMS, psql, USER } from './postgres-server.js';
 import { execute, needs } from './programs.js';
 
 const TOOLS = needs(...PROGRAMS, 'openssl');
-
-type HealthInput = NonNullable<ConfigInput['services'][string]['health']>;
 
 /** Lines that a server wrote since `mark` and that a client was the cause of. */
 function linesSince(server: Postgres, mark: number): string[] {
@@ -58,23 +55,23 @@ t.test('two services over a primary and a replica, and a promotion', TOOLS, asyn
   const replica = await primary.replica(t);
   const password_file = join(folder(t), 'password');
   writeFileSync(password_file, `${PASSWORD}\n`);
-  const health: HealthInput = {
+  const health = {
     kind: 'postgres',
     user: 'postgres',
     password_file,
     interval: '100ms',
     on_down: 'close',
-  };
+  } as const;
   const backends = [primary.address, replica.address];
   const listen = '127.0.0.1:0';
-  const { service, port, log } = await startBalancer(
-    t,
-    config({
-      rw: { listen, backends, health: { ...health, role: 'primary' } },
-      ro: { listen, backends, health: { ...health, role: 'replica', max_lag: '5s' } },
-      reads: { listen, backends, health: { ...health, role: 'prefer-replica' } },
+  const { service, port, log } = await startBalancer(t, {
+    ...config({
+      rw: { listen, group: 'pg', health: { role: 'primary' } },
+      ro: { listen, group: 'pg', health: { role: 'replica', max_lag: '5s' } },
+      reads: { listen, group: 'pg', health: { role: 'prefer-replica' } },
     }),
-  );
+    groups: { pg: { backends, health } },
+  });
   const states = (name: string): string =>
     service(name)
       .backends.map(({ state }) => state)
@@ -89,7 +86,7 @@ t.test('two services over a primary and a replica, and a promotion', TOOLS, asyn
   await until('replicated', async () => (await psql(port('ro'), 'select n from kept')) === '7');
 
   const logins = linesSince(primary, 0).filter(line => line.includes('application_name=lb4')).length;
-  t.equal(logins, 3, 'one session a service, kept');
+  t.equal(logins, 1, 'one session for three services, kept');
 
   await primary.kill();
   await replica.promote();

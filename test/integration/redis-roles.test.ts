@@ -29,13 +29,13 @@ t.test('two services over a primary and a replica, and a switch of roles', TOOLS
     on_down: 'close',
   } as const;
   const backends = [a.address, b.address];
-  const { service, port, log } = await startBalancer(
-    t,
-    config({
-      rw: { listen, backends, health: { ...health, role: 'primary' } },
-      ro: { listen, backends, health: { ...health, role: 'replica', max_lag: '15s' } },
+  const { service, port, log } = await startBalancer(t, {
+    ...config({
+      rw: { listen, group: 'redis', health: { role: 'primary' } },
+      ro: { listen, group: 'redis', health: { role: 'replica', max_lag: '15s' } },
     }),
-  );
+    groups: { redis: { backends, health } },
+  });
   const states = (name: string): string =>
     service(name)
       .backends.map(({ state }) => state)

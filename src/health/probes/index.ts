@@ -24,21 +24,17 @@ export async function requireProbe({ kind, user }: HealthSettings): Promise<void
 }
 
 /**
- * The probe that the settings ask for, or undefined when they ask for none.
+ * The probe that the settings ask for, which must ask for one.
  * Throws Lb4Error LB4_CONFIG for UDP probes of a unix socket, which the schema refuses first.
  */
-export function createProbe(
-  settings: HealthSettings,
-  backend: Endpoint,
-  context: ProbeContext,
-): Probe | undefined {
+export function createProbe(settings: HealthSettings, backend: Endpoint, context: ProbeContext): Probe {
   const { source, preamble } = context;
   const endpoint =
     backend.kind === 'ip' && settings.port !== 0 ? { ...backend, port: settings.port } : backend;
   const target = { endpoint, source, preamble };
   switch (settings.kind) {
     case 'none':
-      return undefined;
+      throw new RangeError('kind = "none" has no probe');
     case 'tcp':
       return tcpProbe(target);
     case 'exchange':
