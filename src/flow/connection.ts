@@ -150,6 +150,8 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     this.connectMs = now - this.dialledAt;
     this.phase = 'relaying';
     if (table.failures[slot] !== 0) Atomics.store(table.failures, slot, 0);
+    // What a backend before this one failed with is no reason for how it ends.
+    if (this.detail !== '') this.detail = `an earlier attempt: ${this.detail}`;
     totals.connections[slot]!++;
     totals.connectTook(slot, this.connectMs);
     const { send } = owner.plan.proxyProtocol;
@@ -259,6 +261,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     const counted = guard.counts;
     const verdict = guard.admit(this.client, plane.engine.now());
     if (verdict !== 'ok') {
+      this.detail = guard.refusedBy;
       this.fail(verdict, true);
       return;
     }
@@ -304,8 +307,9 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     const { idle, halfClosed } = this.owner.plan.timeouts;
     let wait = Number.POSITIVE_INFINITY;
     if (idle > 0) wait = this.relay!.activeAt + idle - now;
+    const isIdle = wait <= 0;
     if (halfClosed > 0 && this.halfClosedAt > 0) wait = Math.min(wait, this.halfClosedAt + halfClosed - now);
-    if (wait <= 0) this.end('idle_timeout');
+    if (wait <= 0) this.end('idle_timeout', isIdle ? 'idle' : 'half_closed');
     else if (wait !== Number.POSITIVE_INFINITY) this.timer(wait);
   }
 

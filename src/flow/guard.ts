@@ -18,6 +18,8 @@ export class Guard {
   private deny: CidrList;
   private rate: RateLimit;
   private readonly clients: ClientCounts;
+  /** Which rule the last `admit` refused by: the key of the configuration. */
+  refusedBy = '';
 
   /** `clients` as in the service's plan. */
   constructor(table: SharedTable, serviceSlot: number, limits: LimitPlan, clients?: SharedArrayBuffer) {
@@ -54,14 +56,21 @@ export class Guard {
 
   /** Whether this client may open one more. `ok` counts it, and needs one `release` if `counts` was true then. */
   admit(peer: Peer, now: number): Verdict {
-    if (this.deny.size > 0 && this.deny.matches(peer)) return 'denied';
-    if (this.allow.size > 0 && !this.allow.matches(peer)) return 'denied';
+    if (this.deny.size > 0 && this.deny.matches(peer)) return this.refuse('denied', 'deny');
+    if (this.allow.size > 0 && !this.allow.matches(peer)) return this.refuse('denied', 'allow');
     // The client first: one that is over its own limit must not use up everybody's rate.
     const counted = this.clients.enabled;
-    if (this.clients.acquire(peer, now) !== 'ok') return 'limit';
+    const admission = this.clients.acquire(peer, now);
+    if (admission === 'limit') return this.refuse('limit', 'max_connections_per_client');
+    if (admission === 'rate') return this.refuse('limit', 'connection_rate_per_client');
     if (this.rate.take(now)) return 'ok';
     if (counted) this.clients.release(peer);
-    return 'limit';
+    return this.refuse('limit', 'connection_rate');
+  }
+
+  private refuse(verdict: Verdict, rule: string): Verdict {
+    this.refusedBy = rule;
+    return verdict;
   }
 
   /** True while clients are counted: limits can be switched on and off while a connection lives. */
