@@ -77,6 +77,12 @@ export const read = bind<(fd: Fd, buffer: Pointer, length: number) => number>(
 export const write = bind<(fd: Fd, buffer: Pointer, length: number) => number>(
   'int64_t write(int fd, void *buffer, int64_t length)',
 );
+export const recvmsg = bind<(fd: Fd, message: Pointer, flags: number) => number>(
+  'int64_t recvmsg(int fd, void *message, int flags)',
+);
+export const sendmsg = bind<(fd: Fd, message: Pointer, flags: number) => number>(
+  'int64_t sendmsg(int fd, void *message, int flags)',
+);
 export const recvmmsg = bind<
   (fd: Fd, messages: Pointer, count: number, flags: number, timeout: null) => number
 >('int recvmmsg(int fd, void *messages, unsigned int count, int flags, void *timeout)');
@@ -111,6 +117,7 @@ export const E = {
   EPERM: 1,
   ENOENT: 2,
   EINTR: 4,
+  EIO: 5,
   EAGAIN: 11,
   ENOMEM: 12,
   EACCES: 13,
@@ -152,10 +159,12 @@ export const SHUT_WR = 1;
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
 export const SO_ERROR = 4;
+export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_KEEPALIVE = 9;
 export const SO_LINGER = 13;
 export const SO_REUSEPORT = 15;
+export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
 export const IPPROTO_IP = 0;
 export const IP_PKTINFO = 8;

@@ -11,21 +11,24 @@ import {
   IPV6_PKTINFO,
   IPV6_RECVPKTINFO,
   MSG_DONTWAIT,
-  recvmmsg,
+  recvmsg,
   SO_RCVBUF,
   SO_RCVBUFFORCE,
+  SO_SNDBUF,
+  SO_SNDBUFFORCE,
   SOCK_DGRAM,
   SOL_SOCKET,
 } from './libc.js';
-import type { Pollable } from './loop.js';
 import { setOption } from './options.js';
 import { readSockaddr, writeSockaddr } from './sockaddr.js';
-import type { MessageWriter } from './udp-out.js';
-import { type MessageArray, SLOT_BYTES } from './udp-ring.js';
+import type { MessageArray } from './udp-messages.js';
+import { SLOT_BYTES } from './udp-ring.js';
 import type { UdpSide } from './udp-side.js';
+import { DatagramSocket } from './udp-socket.js';
 
+/** Datagrams that are read by one call, and the socket's own buffers: all clients of the service share them. */
 const BATCH = 64;
-const RECEIVE_BUFFER = 4 << 20;
+const BUFFER_BYTES = 4 << 20;
 /** in_pktinfo: interface, address to answer from, address written to. in6_pktinfo: address, interface. */
 const PKTINFO_SPACE = 32;
 const PKTINFO6_SPACE = 40;
@@ -37,12 +40,12 @@ let nextId = 0;
  * A datagram listener. On a wildcard address the kernel tells which local address a datagram was sent to, and
  * the answer leaves from there. `local` in a DatagramPeer is a number for that address.
  */
-export class EpollDatagramListener implements DatagramListener, Pollable, MessageWriter {
+export class EpollDatagramListener extends DatagramSocket implements DatagramListener {
   readonly id = nextId++ & 0x7fff;
   readonly address: Endpoint;
   observer: DatagramObserver;
-  private readonly side: UdpSide;
   readonly fd: number;
+  readonly connected = false;
   private readonly v6: boolean;
   private readonly wildcard: boolean;
   /** Local addresses that were written to; 0 stands for the bound one. */
@@ -51,7 +54,7 @@ export class EpollDatagramListener implements DatagramListener, Pollable, Messag
   private closed = false;
 
   private constructor(side: UdpSide, bound: Bound, observer: DatagramObserver, wildcard: boolean) {
-    this.side = side;
+    super(side);
     this.fd = bound.fd;
     this.address = bound.address;
     this.v6 = bound.family === AF_INET6;
@@ -75,43 +78,50 @@ export class EpollDatagramListener implements DatagramListener, Pollable, Messag
       setOption(slab, bound.fd, IPPROTO_IP, IP_PKTINFO, 1);
       if (bound.family === AF_INET6) setOption(slab, bound.fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, 1);
     }
-    if (!setOption(slab, bound.fd, SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)) {
-      setOption(slab, bound.fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
+    if (!setOption(slab, bound.fd, SOL_SOCKET, SO_RCVBUFFORCE, BUFFER_BYTES)) {
+      setOption(slab, bound.fd, SOL_SOCKET, SO_RCVBUF, BUFFER_BYTES);
+    }
+    if (!setOption(slab, bound.fd, SOL_SOCKET, SO_SNDBUFFORCE, BUFFER_BYTES)) {
+      setOption(slab, bound.fd, SOL_SOCKET, SO_SNDBUF, BUFFER_BYTES);
     }
     return new EpollDatagramListener(side, bound, observer, wildcard);
   }
 
   send(data: Uint8Array, offset: number, length: number, to: DatagramPeer): void {
-    if (this.closed) return;
-    this.side.downward.add(this.fd, this.side.slotFor(data, offset, length), length, this, to);
+    if (!this.closed) this.side.queue(this, data, offset, length, to);
   }
 
   async close(): Promise<void> {
     if (this.closed) return;
-    this.side.flush();
+    this.side.flushSocket(this);
     this.closed = true;
     this.side.loop.close(this.fd);
   }
 
   onEvents(): void {
-    const { ring } = this.side;
-    const { messages } = ring;
-    const first = this.side.reserve(BATCH);
-    messages.prepareReceive(first, BATCH);
-    const count = recvmmsg(this.fd, messages.at[first]!, BATCH, MSG_DONTWAIT, null);
-    if (count <= 0) return;
-    ring.next = first + count;
-    const { from } = this;
-    for (let i = first; i < first + count && !this.closed; i++) {
-      readSockaddr(messages.data, messages.nameAt(i), from.peer);
-      from.local = this.wildcard ? this.localOf(messages, i) : 0;
-      this.observer.onDatagram(this, ring.bytes, i * SLOT_BYTES, messages.length(i), from);
-    }
+    const { side, from } = this;
+    const { ring, named } = side;
+    side.reserve(BATCH);
+    let count: number;
+    do {
+      const first = ring.next;
+      count = this.receive(named, BATCH);
+      for (let i = first; i < first + count && !this.closed; i++) {
+        readSockaddr(named.data, named.nameAt(i), from.peer);
+        from.local = this.wildcard ? this.localOf(named, i) : 0;
+        this.observer.onDatagram(this, ring.bytes, i * SLOT_BYTES, named.length(i), from);
+      }
+      named.restore(first, count);
+      // The more of a flow is in hand, the more of it leaves by one call.
+    } while (count === BATCH && !this.closed && side.hasRoom(BATCH));
   }
 
-  onAgain(): void {}
+  /** An error of a single answer (a client's port that is gone) says nothing about anybody else. */
+  sendFailed(): void {}
 
-  onFault(): void {}
+  protected receiveOne(slot: number): number {
+    return recvmsg(this.fd, this.side.named.at[slot]!, MSG_DONTWAIT);
+  }
 
   writeName(data: DataView, at: number, to: DatagramPeer): number {
     return writeSockaddr(data, at, to.peer, this.v6);

@@ -1,34 +1,37 @@
-import { type Endpoint, Peer } from '../../address.js';
+import type { Endpoint } from '../../address.js';
 import type { DatagramPeer } from '../engine.js';
 import type { Loop } from './loop.js';
 import { type PackedEndpoint, packEndpoint } from './sockaddr.js';
+import { MessageArray } from './udp-messages.js';
 import { DatagramOut } from './udp-out.js';
-import { DatagramRing, SLOT_BYTES, SLOTS } from './udp-ring.js';
-import type { EpollDatagramUpstream } from './udp-upstream.js';
-
-/** The one destination of a connected socket. */
-const CONNECTED: DatagramPeer = { peer: new Peer(), local: 0 };
+import { DatagramRing, NONE, SLOT_BYTES, SLOTS } from './udp-ring.js';
+import type { DatagramSocket } from './udp-socket.js';
 
 /**
- * A thread's datagrams: read into the ring, gathered on their way out, sent at the end of the turn, or earlier when
- * the ring is full. Answers of many flows leave by one call; questions of one flow do.
+ * A thread's datagrams: read into the ring, queued at the socket that they are to leave through, sent at the end of the
+ * turn, or earlier when the ring is full. So each socket sends all that it has by one call, and datagrams of one flow
+ * meet even if those of others came in between.
  */
 export class UdpSide {
   readonly loop: Loop;
   readonly ring = new DatagramRing();
-  /** Towards clients: one socket, many destinations. */
-  private readonly down: DatagramOut;
-  /** Towards backends: a socket a flow, so each run of datagrams is a call. */
-  private readonly up: DatagramOut;
-  private upstream: EpollDatagramUpstream | undefined = undefined;
+  /** To receive with names and control messages: on listeners. */
+  readonly named = MessageArray.receiving(this.ring, true);
+  /** To receive from the one peer of a connected socket. */
+  readonly unnamed = MessageArray.receiving(this.ring, false);
+  /** Counts turns of the loop. */
+  turn = 0;
+  private readonly out = new DatagramOut(this.ring);
+  /** Sockets with a queue, and some whose queue was sent already. */
+  private readonly waiting: DatagramSocket[] = [];
   private readonly packed = new WeakMap<Endpoint, PackedEndpoint>();
 
   constructor(loop: Loop) {
     this.loop = loop;
-    // Errors of single answers (a client's port that is gone) say nothing about anybody else.
-    this.down = new DatagramOut(this.ring, () => {});
-    this.up = new DatagramOut(this.ring, (_fd, error) => this.upstream?.failed(error));
-    loop.atEndOfTurn(() => this.flush());
+    loop.atEndOfTurn(() => {
+      this.flush();
+      this.turn = (this.turn + 1) | 0;
+    });
   }
 
   pack(endpoint: Endpoint): PackedEndpoint {
@@ -40,44 +43,53 @@ export class UdpSide {
     return found;
   }
 
-  /** The first of `count` free slots in a row; what is in hand is sent when there are not as many. */
-  reserve(count: number): number {
-    if (this.ring.next + count > SLOTS) this.flush();
-    return this.ring.next;
+  /** See to `count` free slots in a row from `ring.next` on: what is in hand is sent when there are not as many. */
+  reserve(count: number): void {
+    if (!this.hasRoom(count)) this.flush();
   }
 
-  /** The ring's slot that these bytes lie in; bytes from elsewhere are copied into a free one. */
-  slotFor(data: Uint8Array, offset: number, length: number): number {
-    if (data === this.ring.bytes) return offset / SLOT_BYTES;
-    const slot = this.reserve(1);
-    this.ring.next = slot + 1;
+  hasRoom(count: number): boolean {
+    return this.ring.next + count <= SLOTS;
+  }
+
+  /** Queue these bytes at a socket. They lie in a slot of the ring, or are copied into a free one. */
+  queue(
+    socket: DatagramSocket,
+    data: Uint8Array,
+    offset: number,
+    length: number,
+    to: DatagramPeer | undefined,
+  ): void {
+    const { ring } = this;
+    const slot = data === ring.bytes ? offset / SLOT_BYTES : this.copy(data, offset, length);
+    ring.lengths[slot] = length;
+    ring.to[slot] = to;
+    ring.after[slot] = NONE;
+    if (socket.head === NONE) {
+      socket.head = slot;
+      this.waiting.push(socket);
+    } else {
+      ring.after[socket.tail] = slot;
+    }
+    socket.tail = slot;
+  }
+
+  /** Send what is queued at one socket, which is about to be closed. */
+  flushSocket(socket: DatagramSocket): void {
+    this.out.send(socket);
+  }
+
+  private flush(): void {
+    const { waiting } = this;
+    for (let i = 0; i < waiting.length; i++) this.out.send(waiting[i]!);
+    waiting.length = 0;
+    this.ring.next = 0;
+  }
+
+  private copy(data: Uint8Array, offset: number, length: number): number {
+    this.reserve(1);
+    const slot = this.ring.next++;
     this.ring.bytes.set(data.subarray(offset, offset + length), slot * SLOT_BYTES);
     return slot;
-  }
-
-  sendUp(upstream: EpollDatagramUpstream, fd: number, slot: number, length: number): void {
-    if (upstream !== this.upstream) {
-      this.up.flush();
-      this.upstream = upstream;
-    }
-    this.up.add(fd, slot, length, upstream, CONNECTED);
-  }
-
-  /** Send what is gathered for this upstream, which is about to be closed. */
-  flushUp(upstream: EpollDatagramUpstream): void {
-    if (upstream !== this.upstream) return;
-    this.up.flush();
-    this.upstream = undefined;
-  }
-
-  get downward(): DatagramOut {
-    return this.down;
-  }
-
-  flush(): void {
-    this.up.flush();
-    this.upstream = undefined;
-    this.down.flush();
-    this.ring.next = 0;
   }
 }

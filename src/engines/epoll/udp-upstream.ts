@@ -10,34 +10,33 @@ import {
   EPOLLIN,
   errno,
   MSG_DONTWAIT,
-  recvmmsg,
+  recv,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
   SOCK_NONBLOCK,
   socket,
   systemError,
 } from './libc.js';
-import type { Pollable } from './loop.js';
 import { packEndpoint } from './sockaddr.js';
-import type { MessageWriter } from './udp-out.js';
 import { SLOT_BYTES } from './udp-ring.js';
 import type { UdpSide } from './udp-side.js';
+import { DatagramSocket } from './udp-socket.js';
 
 /** Answers of one flow that are read in one go. */
 const BATCH = 16;
 
 /** A datagram socket connected to a backend: only its answers arrive, and ICMP errors are told. */
-export class EpollDatagramUpstream implements DatagramUpstream, Pollable, MessageWriter {
-  private readonly side: UdpSide;
+export class EpollDatagramUpstream extends DatagramSocket implements DatagramUpstream {
+  readonly fd: number;
+  readonly connected = true;
   private readonly observer: UpstreamObserver;
-  private readonly fd: number;
   private closed = false;
   /** An error to be told in the next turn. */
   private failure = 0;
 
   constructor(side: UdpSide, endpoint: Endpoint, options: SocketPlan, observer: UpstreamObserver) {
+    super(side);
     if (endpoint.kind !== 'ip') throw new Lb4Error('LB4_ADDRESS', 'expected an IP address for a UDP backend');
-    this.side = side;
     this.observer = observer;
     const { family, bytes } = side.pack(endpoint);
     this.fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -56,7 +55,7 @@ export class EpollDatagramUpstream implements DatagramUpstream, Pollable, Messag
 
   send(data: Uint8Array, offset: number, length: number): void {
     if (this.fd < 0 || this.closed) return;
-    this.side.sendUp(this, this.fd, this.side.slotFor(data, offset, length), length);
+    this.side.queue(this, data, offset, length, undefined);
   }
 
   close(): void {
@@ -64,7 +63,7 @@ export class EpollDatagramUpstream implements DatagramUpstream, Pollable, Messag
     this.closed = true;
     if (this.fd < 0) return;
     // What the client sent in this turn is still to leave through this socket.
-    this.side.flushUp(this);
+    this.side.flushSocket(this);
     this.side.loop.close(this.fd);
   }
 
@@ -78,27 +77,26 @@ export class EpollDatagramUpstream implements DatagramUpstream, Pollable, Messag
   }
 
   onEvents(): void {
-    const { ring } = this.side;
-    const first = this.side.reserve(BATCH);
-    ring.messages.prepareReceive(first, BATCH);
-    const count = recvmmsg(this.fd, ring.messages.at[first]!, BATCH, MSG_DONTWAIT, null);
-    if (count < 0) {
-      this.failed(errno());
-      return;
-    }
-    ring.next = first + count;
+    const { side } = this;
+    const { ring, unnamed } = side;
+    side.reserve(BATCH);
+    const first = ring.next;
+    const count = this.receive(unnamed, BATCH);
+    if (count < 0) this.sendFailed(errno());
     for (let i = first; i < first + count && !this.closed; i++) {
-      this.observer.onReply(ring.bytes, i * SLOT_BYTES, ring.messages.length(i));
+      this.observer.onReply(ring.bytes, i * SLOT_BYTES, unnamed.length(i));
     }
   }
 
-  onAgain(): void {
-    if (!this.closed) this.failed(this.failure);
+  override onAgain(): void {
+    if (!this.closed) this.sendFailed(this.failure);
   }
 
-  onFault(): void {}
+  protected receiveOne(slot: number): number {
+    return recv(this.fd, this.side.ring.slotAt[slot]!, SLOT_BYTES, MSG_DONTWAIT);
+  }
 
-  failed(error: number): void {
+  sendFailed(error: number): void {
     if (error === E.EAGAIN || error === E.EINTR) return;
     const system = systemError(error);
     const reason = error === E.ECONNREFUSED ? 'port unreachable' : describeSystemError(system);
