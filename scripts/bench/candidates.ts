@@ -21,7 +21,8 @@ export interface Candidate {
   start(site: Site, threads: 1 | 2): Promise<Daemon>;
 }
 
-const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url));
+/** Of this program, and so of the lb4 that is measured. */
+export const CHECKOUT = fileURLToPath(new URL('../../..', import.meta.url));
 
 export const CANDIDATES: readonly Candidate[] = [
   lb4('lb4-epoll', 'lb4 epoll', 'epoll', CHECKOUT),

@@ -1,7 +1,7 @@
 /** npm run bench: see options.ts for the options and docs/benchmarks.md for the method. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { cpus, release } from 'node:os';
-import type { Candidate } from './candidates.js';
+import { type Candidate, CHECKOUT } from './candidates.js';
 import type { Case } from './cases.js';
 import { drawChart } from './chart.js';
 import { layoutFor } from './layout.js';
@@ -45,7 +45,7 @@ async function begin({ candidates, share, json, append }: Options): Promise<Repo
     share,
     candidates: candidates.map(describe),
   };
-  const run = { date: new Date().toISOString(), commit: commit() };
+  const run = { date: new Date().toISOString(), commit: commit(CHECKOUT) };
   const before = append ? await loadIfThere(json!) : undefined;
   if (before === undefined) return { ...conditions, runs: [run], samples: [], failures: [] };
   requireSame(json!, before, conditions);

@@ -40,16 +40,29 @@ export function updateTables(file: string, content: string, report: Report): str
 }
 
 function conditions(report: Report): string {
-  const { machine, runs, candidates, samples, share } = report;
-  const rounds = Math.max(0, ...samples.map(({ round }) => round));
+  const { machine, runs, candidates, share } = report;
   const commits = [...new Set(runs.map(run => run.commit ?? 'an unknown commit'))].join(', ');
   const { median, share: disturbed } = disturbance(report);
   return [
     `- ${machine.cpu} with ${machine.cores} cores, Linux ${machine.kernel}`,
     ...candidates.map(({ title, version, missing }) => `- ${title}: ${version ?? missing}`),
-    `- ${rounds} round${rounds === 1 ? '' : 's'}${share < 1 ? ` with ${share} of the work` : ''}, ${runs[0]?.date.slice(0, 10)}, lb4 at ${commits}`,
+    `- ${roundsOf(report)}${share < 1 ? ` with ${share} of the work` : ''}, ${runs[0]?.date.slice(0, 10)}, lb4 at ${commits}`,
     `- other work on the machine: ${median.toFixed(2)} cores (median), more than ${DISTURBED} in ${(disturbed * 100).toFixed(0)} % of the runs`,
   ].join('\n');
+}
+
+/** "5 rounds of each case", or which cases have fewer than the most. */
+function roundsOf(report: Report): string {
+  const counts = casesOf(report).map(({ name }) => {
+    const own = report.samples.filter(sample => sample.case === name).map(({ round }) => round);
+    return { name, rounds: new Set(own).size };
+  });
+  const most = Math.max(0, ...counts.map(({ rounds }) => rounds));
+  const fewer = counts
+    .filter(({ rounds }) => rounds < most)
+    .map(({ name, rounds }) => `\`${name}\` ${rounds}`);
+  const text = `${most} round${most === 1 ? '' : 's'} of each case`;
+  return fewer.length === 0 ? text : `${text}, but of ${fewer.join(', ')}`;
 }
 
 /** All that was found for each case of a group. */

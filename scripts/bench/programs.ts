@@ -23,10 +23,10 @@ export function firstLine(command: string, ...args: readonly string[]): string {
   return output.split('\n', 1)[0]!.trim();
 }
 
-/** The commit that is measured, with a mark if files differ from it; undefined outside of a checkout. */
-export function commit(): string | undefined {
+/** The commit of a checkout, with a mark if files differ from it; undefined where there is no repository. */
+export function commit(checkout: string): string | undefined {
   try {
-    const args = ['describe', '--always', '--dirty', '--exclude=*'];
+    const args = ['-C', checkout, 'describe', '--always', '--dirty', '--exclude=*'];
     return execFileSync('git', args, { encoding: 'utf8', stdio: 'pipe', timeout: 10_000 }).trim();
   } catch {
     return undefined;

@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { drawChart } from '../../scripts/bench/chart.js';
 import { updateTables } from '../../scripts/bench/markdown.js';
-import type { Sample } from '../../scripts/bench/report.js';
+import type { Report, Sample } from '../../scripts/bench/report.js';
 import { report, sample } from './bench-report.js';
 
 const SAMPLES: readonly Sample[] = [
@@ -79,11 +80,19 @@ t.test('conditions: machine, versions, rounds, commit', async t => {
     'a processor with 2 cores',
     'HAProxy 2.6',
     'nginx is not installed',
-    '1 round,',
+    '1 round of each case',
     'abc1234',
   ]) {
     t.match(text, part);
   }
+});
+
+t.test('conditions: cases with fewer rounds are named', async t => {
+  const second = sample('kept', 'lb4-epoll', 2, 12);
+  t.match(
+    block('conditions', [...SAMPLES, second]).join('\n'),
+    '2 rounds of each case, but of `udp-1` 1, `kept-4000` 1',
+  );
 });
 
 t.test('the chart shows ratios and growth, for a light and a dark ground', async t => {
@@ -102,6 +111,16 @@ t.test('the chart shows ratios and growth, for a light and a dark ground', async
 
 t.test('a chart of nothing is a chart without figures', async t => {
   t.notMatch(drawChart(report([])), /NaN|undefined|Infinity|<polyline/);
+});
+
+t.test('docs and README show what docs/benchmarks.json says', async t => {
+  const read = (file: string) => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8');
+  const published = JSON.parse(read('docs/benchmarks.json')) as Report;
+  const hint = 'npm run bench -- --from docs/benchmarks.json --chart docs/benchmarks.svg --markdown …';
+  t.ok(read('docs/benchmarks.svg') === drawChart(published), `docs/benchmarks.svg is up to date: ${hint}`);
+  for (const file of ['docs/benchmarks.md', 'README.md']) {
+    t.ok(read(file) === updateTables(file, read(file), published), `${file} is up to date: ${hint}`);
+  }
 });
 
 t.test('names cannot break the chart', async t => {
