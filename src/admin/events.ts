@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { BalancerEvent } from '../control/events.js';
 
 /** Streams that may be open at the same time. */
-export const MAX_STREAMS = 32;
+export const MAX_STREAMS = 16;
 /** A reader who leaves so many bytes unread is cut off: it may come back and ask for what it has missed. */
 export const MAX_UNREAD = 65_536;
 /** A line that says nothing keeps proxies from closing a stream, and finds readers that are gone. */

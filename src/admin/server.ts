@@ -26,7 +26,8 @@ const BODY_LIMIT = 65_536;
 const PARAM_LIMIT = 1_024;
 /** Slow requests and idle connections must not pile up beside the traffic. */
 const REQUEST_TIMEOUT_MS = 10_000;
-const MAX_CONNECTIONS = 256;
+/** Streams of events and some more; `divideDescriptors` leaves room for them. */
+const MAX_CONNECTIONS = 24;
 
 /** The HTTP server with all its routes, ready to listen. */
 export async function buildServer(context: AdminContext, guard: Guard): Promise<App> {

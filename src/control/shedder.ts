@@ -1,7 +1,7 @@
 import { quote } from '../config/text.js';
 import { Lb4Error } from '../errors.js';
 import type { Backend } from '../pool/backend.js';
-import type { SharedTable } from '../pool/table.js';
+import { type SharedTable, State } from '../pool/table.js';
 import type { Plane } from '../threads/plane.js';
 import { drainPace } from './drains.js';
 import type { Journal } from './journal.js';
@@ -93,15 +93,19 @@ export class Shedder {
   }
 }
 
-/** The usable backends with the share of the load that each should have: backups none beside primaries. */
+/** The backends that get connections, as the data plane sees them, with the share of the load that each should have. */
 function loadsOf({ list, config }: ServiceControl, table: SharedTable): Load[] {
-  const usable = list.filter(({ state, weight }) => (state === 'up' || state === 'checking') && weight > 0);
-  const primaries = usable.some(({ backup }) => !backup);
+  const usable = list.filter(({ slot, weight }) => {
+    const state = Atomics.load(table.state, slot);
+    return weight > 0 && (state === State.up || state === State.checking);
+  });
+  const isBackup = (slot: number): boolean => Atomics.load(table.backup, slot) === 1;
+  const primaries = usable.some(({ slot }) => !isBackup(slot));
   const even = config.strategy.kind === 'round-robin';
-  return usable.map(({ slot, active, backup, maxConnections }) => ({
+  return usable.map(({ slot, active, maxConnections }) => ({
     slot,
     active,
-    weight: backup && primaries ? 0 : even ? 1 : table.weight[slot]!,
+    weight: isBackup(slot) && primaries ? 0 : even ? 1 : table.weight[slot]!,
     room: maxConnections === 0 ? Number.POSITIVE_INFINITY : maxConnections,
   }));
 }
