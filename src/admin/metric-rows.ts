@@ -24,6 +24,7 @@ interface Row {
 export interface Rows {
   readonly protocol: 'tcp' | 'udp';
   readonly unassigned: number;
+  readonly queued: number;
   readonly panic: boolean;
   /** The label of the service alone. */
   readonly name: string;
@@ -95,6 +96,10 @@ export const state: Tell = (page, name, { backends }) => {
   }
 };
 
+export const queue: Tell = (page, name, { protocol, service, queued, ...rows }) => {
+  if (service !== undefined && protocol === 'tcp') page.sample(name, rows.name, queued);
+};
+
 export const panic: Tell = (page, name, rows) => {
   if (rows.service !== undefined) page.sample(name, rows.name, rows.panic ? 1 : 0);
 };
@@ -123,6 +128,7 @@ export function rowsOf({
   name: service,
   protocol,
   unassigned,
+  queued,
   panic,
   tally,
   backends,
@@ -137,7 +143,15 @@ export function rowsOf({
   const parts: Rows[] = [];
   for (let i = 0; i === 0 || i < rows.length; i += BATCH) {
     const own = i === 0 ? row('', tally) : undefined;
-    parts.push({ protocol, unassigned, panic, name, service: own, backends: rows.slice(i, i + BATCH) });
+    parts.push({
+      protocol,
+      unassigned,
+      queued,
+      panic,
+      name,
+      service: own,
+      backends: rows.slice(i, i + BATCH),
+    });
   }
   return parts;
 }

@@ -11,6 +11,7 @@ import {
   histogram,
   panic,
   perBackend,
+  queue,
   rowsOf,
   state,
   type Tell,
@@ -115,6 +116,12 @@ export const METRICS: readonly Metric[] = [
     type: 'counter',
     help: 'Times that the backend was found up after it was not, or down.',
     tell: perBackend('healthChanges'),
+  },
+  {
+    name: 'lb4_queue_length',
+    type: 'gauge',
+    help: 'Connections that wait for a backend with room.',
+    tell: queue,
   },
   {
     name: 'lb4_panic',

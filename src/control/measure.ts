@@ -22,6 +22,8 @@ export interface ServiceMeasures {
   readonly protocol: 'tcp' | 'udp';
   /** Connections that have no backend yet. */
   readonly unassigned: number;
+  /** Those of them that wait in the queue for a backend with room. */
+  readonly queued: number;
   /** So few backends are healthy that health is ignored. */
   readonly panic: boolean;
   /** What concerns no backend. */
@@ -70,9 +72,11 @@ function measureService(
   const tally = new Tally();
   const backends = new Map<string, BackendMeasures>();
   let unassigned = 0;
+  let queued = 0;
   for (const control of controls) {
     tally.add(table.tally(control.slot));
     unassigned += Atomics.load(table.active, control.slot);
+    queued += Atomics.load(table.board.waiting, control.slot);
     for (const { id, slot, state } of [...control.list, ...control.leaving]) {
       const active = Atomics.load(table.active, slot);
       unassigned -= active;
@@ -94,5 +98,5 @@ function measureService(
   }
   // Other threads go on meanwhile: the sum may be off by those that just changed hands.
   unassigned = Math.max(0, unassigned);
-  return { name, protocol, unassigned, panic, tally, backends: [...backends.values()] };
+  return { name, protocol, unassigned, queued, panic, tally, backends: [...backends.values()] };
 }

@@ -306,3 +306,33 @@ t.test('many scrapers at the same time cost no more than one', async t => {
   for (const text of pages) t.equal(new MetricsPage(text).of('lb4_backend_up').length, 300);
   t.ok(pages.size < 50, `${pages.size} pages for 50 scrapers`);
 });
+
+t.test('the queue: how many wait, over all threads', async t => {
+  const behind = await backend(t, named('a'));
+  const lb = await startAdministered(
+    t,
+    oneService(
+      {
+        backends: [`${behind.address} max_connections=1`],
+        queue: { size: 10 },
+        timeouts: { queue: '20s' },
+      },
+      { threads: THREADS },
+    ),
+  );
+  const first = client(t, lb.port());
+  await first.reads(1);
+  const waiting = Array.from({ length: 4 }, () => client(t, lb.port()));
+  const page = await until('four wait', async () => {
+    const now = await scrape(lb);
+    return now.sum('lb4_queue_length', { service: 'main' }) === 4 ? now : undefined;
+  });
+  t.equal(page.sum('lb4_connections_active', { backend: '' }), 4);
+  t.equal(page.sum('lb4_connections_active', { backend: behind.address }), 1);
+  for (const peer of [first, ...waiting]) {
+    await peer.reads(1);
+    peer.finish();
+  }
+  await lb.idle();
+  t.equal((await scrape(lb)).sum('lb4_queue_length'), 0);
+});
