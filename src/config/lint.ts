@@ -42,6 +42,7 @@ export function lintConfig(config: Config, system: SystemFacts = {}, place?: Pla
     health(service, inService);
     hash(service, inService);
     loops(service, system.interfaces ?? [], inService);
+    if (config.runtime.engine === 'net') epollOnly(service, inService);
   }
   return issues;
 }
@@ -102,6 +103,13 @@ function hash({ strategy }: ServiceConfig, warn: Warn): void {
     ['strategy', 'prefix4'],
     `every client in a /${prefix4} network goes to the same backend; set load_factor = 1.25 or so to bound how far one backend may run ahead`,
   );
+}
+
+/** Node cannot set these. */
+function epollOnly({ socket }: ServiceConfig, warn: Warn): void {
+  for (const key of ['user_timeout', 'defer_accept', 'fastopen'] as const) {
+    if (socket[key] !== 0) warn(['socket', key], 'has no effect on engine "net"');
+  }
 }
 
 /** A backend that is the listener itself: each connection would make the next until nothing is left. */

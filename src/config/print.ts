@@ -38,6 +38,8 @@ const DURATIONS = new Set([
   'slow_start',
   'max_lag',
   'keepalive',
+  'user_timeout',
+  'defer_accept',
 ]);
 const RATES = new Set(['connection_rate', 'connection_rate_per_client']);
 const ESSENTIAL = new Set(['listen', 'protocol', 'strategy', 'backends', 'group']);

@@ -104,7 +104,18 @@ const proxyProtocol = z.strictObject({
 const socket = z.strictObject({
   nodelay: flag('TCP_NODELAY on both ends.').prefault(true),
   keepalive: duration('TCP keepalive: first probe after so long without traffic; 0 = off.').prefault('60s'),
+  user_timeout: duration(
+    'epoll: how long sent bytes may go unacknowledged before the connection counts as broken (TCP_USER_TIMEOUT); 0 = the system decides.',
+  ).prefault('0s'),
   backlog: number(1, 65535, 'Connections that the kernel holds before they are accepted.').prefault(4096),
+  defer_accept: duration(
+    'epoll: leave a client in the kernel until it has sent something, for about so long at most (TCP_DEFER_ACCEPT); 0 = off. Not for protocols in which the server speaks first.',
+  ).prefault('0s'),
+  fastopen: number(
+    0,
+    65535,
+    'epoll: clients that may send data with their SYN at a time (TCP_FASTOPEN); 0 = off.',
+  ).prefault(0),
   source: parsed<string, string>(
     {
       description: 'Local IP address for connections to backends; "" = the system chooses.',

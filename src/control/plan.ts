@@ -48,7 +48,10 @@ export function servicePlan(
     socket: {
       nodelay: socket.nodelay,
       keepalive: socket.keepalive,
+      userTimeout: socket.user_timeout,
       backlog: socket.backlog,
+      deferAccept: socket.defer_accept,
+      fastopen: socket.fastopen,
       source: socket.source,
     },
     udp: { maxFlows: udp.max_flows, responses: udp.responses, requests: udp.requests },

@@ -84,7 +84,13 @@ export interface SocketPlan {
   readonly nodelay: boolean;
   /** First keepalive probe after this many ms of silence; 0 = off. */
   readonly keepalive: number;
+  /** Sent bytes may go unacknowledged for so many ms; 0 = the system decides. */
+  readonly userTimeout: number;
   readonly backlog: number;
+  /** Clients stay in the kernel until they have sent something, for so many ms at most; 0 = off. */
+  readonly deferAccept: number;
+  /** Clients that may send data with their SYN at a time; 0 = off. */
+  readonly fastopen: number;
   /** Local address for connections to backends; empty = the system's choice. */
   readonly source: string;
 }

@@ -35,26 +35,36 @@ export interface Started {
 }
 
 /**
- * The data plane for this machine, and why it is that one. Rejects with Lb4Error LB4_ENGINE when `epoll` is asked for and
- * cannot work here.
+ * The data plane for this machine, and why it is that one: `auto` takes epoll where it works, else net. Rejects with
+ * Lb4Error LB4_ENGINE when `epoll` is asked for and cannot work here.
  */
 export async function startPlane(options: PlaneOptions): Promise<Started> {
-  const { engine, table, sink, threads, onFault, onThreadLost } = options;
-  const local = () => new LocalPlane(new NetEngine({ maxParked: options.maxParked }), table, sink, onFault);
+  const { engine, table, sink, maxParked, onFault } = options;
+  const local = () => new LocalPlane(new NetEngine({ maxParked }), table, sink, onFault);
   if (options.faults) return startFaulty(options);
   if (engine === 'net') return { plane: local(), why: 'as configured' };
-  if (engine === 'auto')
-    return { plane: local(), why: 'auto takes net; engine = "epoll" is the faster one on Linux' };
   try {
-    const { isSupported } = await import('../engines/epoll/libc.js');
-    if (!isSupported()) throw new Error(`no epoll engine for ${process.platform} ${process.arch}`);
-    const { ThreadedPlane } = await import('./threaded.js');
-    const plane = await ThreadedPlane.start(threads, table, { sink, onFault, onThreadLost });
-    return { plane, why: 'as configured' };
+    const plane = await startThreads(options);
+    return { plane, why: engine === 'auto' ? 'auto takes epoll where it works' : 'as configured' };
   } catch (error) {
-    const reason = (error as Error).message.split('\n')[0]!;
+    const reason = reasonOf(error as NodeJS.ErrnoException);
+    if (engine === 'auto')
+      return { plane: local(), why: `auto takes net, as epoll cannot work here: ${reason}` };
     throw new Lb4Error('LB4_ENGINE', `the epoll engine cannot work here: ${reason}`, { cause: error });
   }
+}
+
+/** Loaded only here: where koffi is not installed the import fails, and nothing else of it is needed. */
+async function startThreads({ threads, table, ...hooks }: PlaneOptions): Promise<Plane> {
+  const { isSupported } = await import('../engines/epoll/libc.js');
+  if (!isSupported()) throw new Error(`there is none for ${process.platform} on ${process.arch}`);
+  const { ThreadedPlane } = await import('./threaded.js');
+  return ThreadedPlane.start(threads, table, hooks);
+}
+
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'ERR_MODULE_NOT_FOUND') return 'the optional package koffi is not installed';
+  return message.split('\n')[0]!;
 }
 
 function startFaulty({ engine, table, sink, maxParked, onFault }: PlaneOptions): Started {

@@ -48,7 +48,7 @@ t.test('what happens, as it happens', async t => {
   await a!.stop();
   t.match(await until('down', () => reader.events.find(({ data }) => data.to === 'down')), {
     event: 'state',
-    data: { service: 'main', backend: a!.address, reason: /connection refused/ },
+    data: { service: 'main', backend: a!.address, reason: /connection (refused|reset)/ },
   });
 
   await lb.balancer.apply(oneService({ backends: [a!.address], health, max_connections: 5 }));

@@ -143,6 +143,9 @@ const common = {
   socket: table({
     nodelay: fc.boolean(),
     keepalive: durationText,
+    user_timeout: durationText,
+    defer_accept: durationText,
+    fastopen: int(65_535),
     backlog: int(65535, 1),
     source: fc.constantFrom('', '10.0.0.1', '2001:db8::9'),
   }),

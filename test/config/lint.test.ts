@@ -15,6 +15,15 @@ t.test('nothing to say about the defaults', async t => {
   t.strictSame(warnings({ protocol: 'udp' }), []);
 });
 
+t.test('socket options that only epoll has', async t => {
+  const socket = { user_timeout: '30s', defer_accept: '5s', fastopen: 16 };
+  const found = ['user_timeout', 'defer_accept', 'fastopen'].map(
+    key => `socket.${key}: has no effect on engine "net"`,
+  );
+  t.strictSame(warnings({ socket }, {}, { engine: 'net' }), found);
+  t.strictSame(warnings({ socket }), []);
+});
+
 t.test('idle timeouts', async t => {
   t.match(warnings({ timeouts: { idle: '599s' } }), [/^timeouts.idle: 599s closes quiet connections/]);
   t.strictSame(warnings({ timeouts: { idle: '10m' } }), []);

@@ -19,7 +19,7 @@ import {
   systemError,
 } from './libc.js';
 import type { Loop, Pollable } from './loop.js';
-import { setStreamOptions } from './options.js';
+import { setListenerOptions, setStreamOptions } from './options.js';
 import { readSockaddr } from './sockaddr.js';
 
 /** Connections taken in one go; the rest waits for the next turn, in the kernel's queue. */
@@ -60,7 +60,10 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
     options: BindOptions,
   ): EpollListener {
     const bound = openBound(loop, bind, SOCK_STREAM, options);
-    if (bound.address.kind === 'ip') setStreamOptions(loop.slab, bound.fd, socket);
+    if (bound.address.kind === 'ip') {
+      setStreamOptions(loop.slab, bound.fd, socket);
+      setListenerOptions(loop.slab, bound.fd, socket);
+    }
     if (listen(bound.fd, socket.backlog) < 0) {
       const reason = describeSystemError(systemError(errno()));
       loop.close(bound.fd);

@@ -1,5 +1,15 @@
 import type { SocketPlan } from '../../pool/plan.js';
-import { IPPROTO_TCP, SO_KEEPALIVE, SOL_SOCKET, setsockopt, TCP_KEEPIDLE, TCP_NODELAY } from './libc.js';
+import {
+  IPPROTO_TCP,
+  SO_KEEPALIVE,
+  SOL_SOCKET,
+  setsockopt,
+  TCP_DEFER_ACCEPT,
+  TCP_FASTOPEN,
+  TCP_KEEPIDLE,
+  TCP_NODELAY,
+  TCP_USER_TIMEOUT,
+} from './libc.js';
 import type { Slab } from './slab.js';
 
 /** Set an integer option; one that the system refuses is left as it is. */
@@ -11,7 +21,14 @@ export function setOption(slab: Slab, fd: number, level: number, name: number, v
 /** What `[services.X.socket]` says about every TCP socket. Accepted sockets inherit it from their listener. */
 export function setStreamOptions(slab: Slab, fd: number, socket: SocketPlan): void {
   if (socket.nodelay) setOption(slab, fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  if (socket.userTimeout > 0) setOption(slab, fd, IPPROTO_TCP, TCP_USER_TIMEOUT, socket.userTimeout);
   if (socket.keepalive === 0) return;
   setOption(slab, fd, SOL_SOCKET, SO_KEEPALIVE, 1);
   setOption(slab, fd, IPPROTO_TCP, TCP_KEEPIDLE, Math.max(1, Math.round(socket.keepalive / 1000)));
+}
+
+/** What it says about TCP listeners alone. */
+export function setListenerOptions(slab: Slab, fd: number, { deferAccept, fastopen }: SocketPlan): void {
+  if (deferAccept > 0) setOption(slab, fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, Math.ceil(deferAccept / 1000));
+  if (fastopen > 0) setOption(slab, fd, IPPROTO_TCP, TCP_FASTOPEN, fastopen);
 }
