@@ -12,6 +12,7 @@ const LOGIN_KEYS = {
   tls: false,
   role: 'any',
   max_lag: 0,
+  split_brain: 'newest',
 } as const;
 
 /** Faults between the keys of a health table that has everything. `written` is the table before defaults. */

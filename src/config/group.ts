@@ -23,6 +23,7 @@ export const OWN_HEALTH_KEYS: readonly (keyof SharedHealth)[] = [
   'rise',
   'role',
   'max_lag',
+  'split_brain',
   'passive_failures',
   'on_down',
   'slow_start',

@@ -45,6 +45,10 @@ const written = z.strictObject({
   max_lag: duration(
     'redis, postgres: a replica further behind its primary counts as failed; 0 = however far.',
   ).prefault('0s'),
+  split_brain: choice(
+    ['newest', 'refuse', 'all'],
+    'redis, postgres: which of several primaries is taken: the one promoted last, none, or all.',
+  ).prefault('newest'),
   passive_failures: number(
     0,
     1000,

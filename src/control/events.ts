@@ -39,6 +39,15 @@ export type Happening =
     }
   /** So few backends are healthy that health is ignored; or (`on` false) enough are again. */
   | { readonly type: 'panic'; readonly service: string; readonly on: boolean }
+  /** Several servers say that they are the primary: who, and who of them gets connections. */
+  | {
+      readonly type: 'split_brain';
+      readonly service: string;
+      readonly primaries: readonly string[];
+      readonly kept: readonly string[];
+    }
+  /** There are no longer several primaries. */
+  | { readonly type: 'split_brain_over'; readonly service: string }
   /** A name cannot be looked up (once for each outage; the last good answer stands), or can be again. */
   | {
       readonly type: 'lookup_failed';

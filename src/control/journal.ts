@@ -63,6 +63,12 @@ export class Journal {
         else log.info({ service }, 'enough healthy backends: health counts again');
         break;
       }
+      case 'split_brain':
+        log.error(fields, 'split brain: several servers say that they are the primary');
+        break;
+      case 'split_brain_over':
+        log.info(fields, 'split brain is over');
+        break;
       case 'lookup_failed':
         log.warn(fields, 'name look-up failed');
         break;

@@ -89,6 +89,11 @@ export class ServiceControl {
       onDown: backend => deps.onDown(backend),
       checks: deps.checks,
       onPanic: panic => this.setPanic(panic),
+      onSplitBrain: ({ primaries, kept }) => {
+        const service = config.name;
+        if (primaries.length === 0) deps.events.emit({ type: 'split_brain_over', service });
+        else deps.events.emit({ type: 'split_brain', service, primaries, kept });
+      },
     });
     this.roster = new Roster({
       service: config.name,

@@ -1,4 +1,4 @@
-import { type Cancel, type Clock, systemClock } from '../clock.js';
+import { type Clock, systemClock } from '../clock.js';
 import { Checker, type CheckResult, type Schedule } from './checker.js';
 import type { Probe } from './probes/probe.js';
 
@@ -11,6 +11,13 @@ export interface Question {
 }
 
 export type OnResult = (result: CheckResult) => void;
+
+export interface Subscription {
+  /** Ask now and not when it is time. */
+  hurry(): void;
+  /** Hear no more of it. */
+  stop(): void;
+}
 
 interface Shared {
   readonly checker: Checker;
@@ -36,18 +43,23 @@ export class Checks {
 
   /**
    * Hear the answers from now on. The first comes as soon as may be: a question that nobody has asked yet is asked in
-   * `delayMs`, one that is being asked already is asked again at once. Returns how to hear no more of it.
+   * `delayMs`, one that is being asked already is asked again at once.
    */
-  subscribe(question: Question, delayMs: number, onResult: OnResult): Cancel {
+  subscribe(question: Question, delayMs: number, onResult: OnResult): Subscription {
     const known = this.shared.get(question.key);
     const shared = known ?? this.open(question);
     shared.listeners.add(onResult);
     if (known === undefined) shared.checker.start(delayMs);
     else shared.checker.hurry();
-    return () => {
-      if (!shared.listeners.delete(onResult) || shared.listeners.size > 0) return;
-      this.shared.delete(question.key);
-      shared.checker.stop();
+    return {
+      hurry: () => {
+        if (shared.listeners.has(onResult)) shared.checker.hurry();
+      },
+      stop: () => {
+        if (!shared.listeners.delete(onResult) || shared.listeners.size > 0) return;
+        this.shared.delete(question.key);
+        shared.checker.stop();
+      },
     };
   }
 

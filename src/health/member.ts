@@ -2,10 +2,10 @@ import type { Cancel, Clock } from '../clock.js';
 import { formatDuration } from '../duration.js';
 import type { Backend } from '../pool/backend.js';
 import type { CheckResult } from './checker.js';
-import type { OnResult } from './checks.js';
+import type { OnResult, Subscription } from './checks.js';
 import type { Finding } from './finding.js';
 import { CHECKING, DOWN, type Health, step, UP } from './hysteresis.js';
-import { judge } from './judge.js';
+import { judge, type Verdict } from './judge.js';
 import type { HealthSettings } from './settings.js';
 import { SlowStart } from './slow-start.js';
 
@@ -16,8 +16,14 @@ export const TRIAL_MS = 10_000;
 export interface MemberContext {
   readonly settings: HealthSettings;
   readonly clock: Clock;
-  /** Ask about a backend again and again, first in `delayMs`; undefined where nothing is asked. Returns how to stop it. */
-  ask(backend: Backend, delayMs: number, onResult: OnResult): Cancel | undefined;
+  /** Ask about a backend again and again, first in `delayMs`; undefined where nothing is asked. */
+  ask(backend: Backend, delayMs: number, onResult: OnResult): Subscription | undefined;
+  /** The backend told what it is. Returns why it is not to be taken for the primary, if it says that it is one. */
+  heard(backend: Backend, finding: Finding): string;
+  /** The backend does not answer any more, or rests. */
+  lost(backend: Backend): void;
+  /** The operator has brought it back from maintenance. */
+  vouched(): void;
   /** A probe ended. */
   checked(backend: Backend, result: CheckResult): void;
   /** The backend's health changed. */
@@ -30,7 +36,7 @@ export class Member {
   private readonly context: MemberContext;
   private readonly slowStart: SlowStart;
   private health: Health;
-  private cancelAsking: Cancel | undefined;
+  private asking: Subscription | undefined;
   private cancelTrial: Cancel | undefined;
   /** What the last check found; undefined unless the server was well. */
   private last: Finding | undefined;
@@ -50,14 +56,19 @@ export class Member {
     this.last = undefined;
     this.resting = this.backend.admin === 'maint';
     if (this.resting) return;
-    this.cancelAsking = this.context.ask(this.backend, delayMs, result => this.take(result));
-    if (this.cancelAsking === undefined) this.armTrial();
+    this.asking = this.context.ask(this.backend, delayMs, result => this.take(result));
+    if (this.asking === undefined) this.armTrial();
+  }
+
+  /** Ask now and not when it is time. */
+  hurry(): void {
+    this.asking?.hurry();
   }
 
   /** Stop asking; the state stays. */
   unwatch(): void {
-    this.cancelAsking?.();
-    this.cancelAsking = undefined;
+    this.asking?.stop();
+    this.asking = undefined;
     this.cancelTrial?.();
   }
 
@@ -70,10 +81,14 @@ export class Member {
   /** The operator changed its state. Maintenance forgets what was known, so that the backend comes out as `checking`. */
   adminChanged(): void {
     if (this.backend.admin !== 'maint') {
-      if (this.resting) this.watch(0);
+      if (this.resting) {
+        this.context.vouched();
+        this.watch(0);
+      }
       return;
     }
     this.stop();
+    this.context.lost(this.backend);
     this.resting = true;
     this.set(CHECKING, 'in maintenance');
   }
@@ -82,7 +97,8 @@ export class Member {
   fail(reason: string): void {
     if (this.backend.admin === 'maint' || this.health.state === 'down') return;
     this.set(DOWN, reason);
-    if (this.cancelAsking === undefined) this.armTrial();
+    this.context.lost(this.backend);
+    if (this.asking === undefined) this.armTrial();
   }
 
   /** slow_start was shortened to nothing: no ramp may go on. */
@@ -93,7 +109,7 @@ export class Member {
   /** The service wants another role or lag: look at what was found last with new eyes. */
   reconsider(): void {
     if (this.last === undefined || this.resting) return;
-    const { reason, certain, standIn } = judge(this.last, this.context.settings);
+    const { reason, certain, standIn } = this.judge(this.last);
     if (certain) {
       this.refute(reason);
     } else if (reason === '') {
@@ -102,23 +118,37 @@ export class Member {
     }
   }
 
+  /** It is not to be taken for the primary, though it says that it is one. */
+  object(reason: string): void {
+    if (!this.resting) this.refute(reason, true);
+  }
+
   private take(result: CheckResult): void {
     this.last = result.result === 'ok' ? result.finding : undefined;
     if (result.result !== 'ok') {
       this.context.checked(this.backend, result);
       if (result.result === 'failed') this.count(false, result.reason);
+      if (this.health.state === 'down') this.context.lost(this.backend);
       return;
     }
-    const { reason, certain, standIn } = judge(result.finding, this.context.settings);
+    const { reason, certain, standIn, alarming } = this.judge(result.finding);
     const ok = reason === '';
     this.context.checked(this.backend, ok ? result : { ...result, result: 'failed', reason });
     if (certain) {
-      this.refute(reason);
+      this.refute(reason, alarming);
       return;
     }
     // Before it becomes usable: not one connection may take it for what it is not.
     if (ok) this.backend.setStandIn(standIn);
     this.count(ok, reason);
+  }
+
+  /** What the service makes of it, and of what the others say. */
+  private judge(finding: Finding): Verdict & { readonly alarming?: boolean } {
+    const objection = this.context.heard(this.backend, finding);
+    const verdict = judge(finding, this.context.settings);
+    if (objection === '' || verdict.reason !== '') return verdict;
+    return { reason: objection, certain: true, standIn: false, alarming: true };
   }
 
   /** One result more for or against it. */
@@ -136,10 +166,9 @@ export class Member {
   }
 
   /** It is not what the service wants, and says so itself: down at once. */
-  private refute(reason: string): void {
+  private refute(reason: string, alarming = false): void {
     // Whoever served until now is missed; who has never served is not.
-    const alarming = this.health.state === 'up';
-    this.set(DOWN, reason, alarming);
+    this.set(DOWN, reason, alarming || this.health.state === 'up');
     this.backend.explain(reason);
   }
 

@@ -1,9 +1,10 @@
-import { type Cancel, type Clock, systemClock } from '../clock.js';
+import { type Clock, systemClock } from '../clock.js';
 import type { Backend } from '../pool/backend.js';
 import type { CheckResult } from './checker.js';
-import { Checks, type OnResult } from './checks.js';
+import { Checks, type OnResult, type Subscription } from './checks.js';
 import { Member, type MemberContext } from './member.js';
 import { inPanic } from './panic.js';
+import { Primaries, type SplitBrain } from './primaries.js';
 import { createProbe, type ProbeContext } from './probes/index.js';
 import type { Probe } from './probes/probe.js';
 import { questionKey } from './question.js';
@@ -27,6 +28,8 @@ export interface MonitorHooks {
   onDown?(backend: Backend): void;
   /** The service entered (true) or left (false) panic: while in it, pick as if every backend were up. */
   onPanic?(panic: boolean): void;
+  /** Several servers say that they are the primary, or no longer. */
+  onSplitBrain?(split: SplitBrain): void;
   /** For tests, and for kinds of probes of one's own. */
   probeFor?(backend: Backend, config: MonitorConfig): Probe;
   readonly clock?: Clock;
@@ -41,6 +44,7 @@ export class HealthMonitor {
   private readonly members = new Map<Backend, Member>();
   private readonly context: MemberContext;
   private readonly checks: Checks;
+  private readonly primaries: Primaries;
   private starting = 0;
   private inPanic = false;
   private stopped = false;
@@ -57,9 +61,18 @@ export class HealthMonitor {
       },
       clock,
       ask: (backend, delayMs, onResult) => this.ask(backend, delayMs, onResult),
+      heard: (backend, finding) => (this.takesPrimaries ? this.primaries.heard(backend, finding) : ''),
+      lost: backend => this.primaries.lost(backend),
+      vouched: () => this.primaries.vouched(),
       checked: (backend, result) => hooks.onCheck?.(backend, result),
       changed: backend => this.changed(backend),
     };
+    this.primaries = new Primaries({
+      policy: () => this.config.settings.split_brain,
+      hurry: backend => this.members.get(backend)?.hurry(),
+      object: (backend, reason) => this.members.get(backend)?.object(reason),
+      onSplitBrain: split => hooks.onSplitBrain?.(split),
+    });
   }
 
   /** True while fewer than `panic_threshold` percent of the primaries in service are usable. */
@@ -82,6 +95,7 @@ export class HealthMonitor {
     if (member === undefined) return;
     this.members.delete(backend);
     member.stop();
+    this.primaries.removed(backend);
     this.updatePanic();
   }
 
@@ -104,6 +118,7 @@ export class HealthMonitor {
       if (!goOn) member.watch(this.nextDelay());
       if (otherEyes) member.reconsider();
     }
+    if (before.settings.split_brain !== config.settings.split_brain) this.primaries.review();
     this.updatePanic();
   }
 
@@ -137,13 +152,19 @@ export class HealthMonitor {
     this.members.clear();
   }
 
-  private ask(backend: Backend, delayMs: number, onResult: OnResult): Cancel | undefined {
+  private ask(backend: Backend, delayMs: number, onResult: OnResult): Subscription | undefined {
     const { config, hooks } = this;
     const { settings } = config;
     if (settings.kind === 'none') return undefined;
     const probe = () => hooks.probeFor?.(backend, config) ?? createProbe(settings, backend.endpoint, config);
     const key = questionKey(settings, backend.endpoint, config);
     return this.checks.subscribe({ key, schedule: settings, probe }, delayMs, onResult);
+  }
+
+  /** Where only one may be the primary, it matters which. */
+  private get takesPrimaries(): boolean {
+    const { role } = this.config.settings;
+    return role === 'primary' || role === 'prefer-replica';
   }
 
   private changed(backend: Backend): void {

@@ -7,7 +7,7 @@ export type HealthSettings = HealthConfig;
 /** What decides how and when to probe; the other settings only say what to make of the results. */
 export function probing(settings: HealthSettings): Partial<HealthSettings> {
   const { fall, rise, passive_failures, on_down, slow_start, panic_threshold, ...others } = settings;
-  const { role, max_lag, ...rest } = others;
+  const { role, max_lag, split_brain, ...rest } = others;
   return rest;
 }
 

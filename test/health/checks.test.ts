@@ -33,12 +33,12 @@ t.test('one question is asked once, however many want the answers', async t => {
   t.equal(checks.size, 1);
   t.equal(probe.asked, 11);
   t.strictSame(heard, [11, 11, 11]);
-  cancels[1]!();
-  cancels[1]!();
+  cancels[1]!.stop();
+  cancels[1]!.stop();
   await clock.advance(1_000);
   t.strictSame(heard, [12, 11, 12]);
-  cancels[0]!();
-  cancels[2]!();
+  cancels[0]!.stop();
+  cancels[2]!.stop();
   await clock.advance(5_000);
   t.equal(probe.asked, 12, 'nobody wants to know any more');
   t.equal(checks.size, 0);
@@ -62,7 +62,7 @@ t.test('who comes later is answered at once', async t => {
   await clock.advance(1_000);
   checks.subscribe(question(), 0, () => {});
   t.equal(probe.mostInFlight, 1, 'never twice at a time');
-  stop();
+  stop.stop();
 });
 
 t.test('a listener that leaves while it listens, and one that brings another', async t => {
@@ -70,8 +70,8 @@ t.test('a listener that leaves while it listens, and one that brings another', a
   const heard: string[] = [];
   const first = checks.subscribe(question(), 0, () => {
     heard.push('first');
-    first();
-    second();
+    first.stop();
+    second.stop();
     checks.subscribe(question(), 0, () => heard.push('third'));
   });
   const second = checks.subscribe(question(), 0, () => heard.push('second'));

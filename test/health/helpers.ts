@@ -23,6 +23,7 @@ export function settings(overrides: Partial<HealthSettings> = {}): HealthSetting
     tls: false,
     role: 'any',
     max_lag: 0,
+    split_brain: 'newest',
     passive_failures: 3,
     on_down: 'keep',
     slow_start: 0,

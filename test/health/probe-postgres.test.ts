@@ -240,7 +240,12 @@ t.test('lag: samples do not pile up', async t => {
 
 t.test('rows that are none', async t => {
   const clock = new ReplicaClock();
-  t.strictSame(clock.read({ replica: 'false' }, 0), { role: 'primary' });
+  const unknown = { cluster: undefined, timeline: undefined, position: undefined };
+  t.strictSame(clock.read({ replica: 'false' }, 0), { role: 'primary', claim: unknown });
+  const told = { replica: 'false', cluster: '7312', walfile: '0000001A0000000100000002', written: '1/2' };
+  t.strictSame(clock.read(told, 0).claim, { cluster: '7312', timeline: 26, position: 0x100000002n });
+  const odd = { replica: 'false', cluster: 'x', walfile: '1A', written: '-' };
+  t.strictSame(clock.read(odd, 0).claim, unknown);
   t.throws(() => clock.read({ replica: 'maybe\n' }, 0), {
     message: 'expected true or false from pg_is_in_recovery(), got "maybe\\n"',
   });

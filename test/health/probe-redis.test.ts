@@ -30,6 +30,19 @@ function check(port: number, overrides: Partial<HealthSettings> = {}, timeout = 
 t.test('a primary, replicas, and how far they are behind', async t => {
   const found = (role: string, ...lines: readonly string[]) => ask(t, `+PONG\r\n${role}${info(...lines)}`);
   t.match(await found(MASTER, 'role:master'), { role: 'primary' });
+  const [id, id2] = ['a1'.repeat(20), 'b2'.repeat(20)];
+  const replication = [
+    `master_replid:${id}`,
+    `master_replid2:${id2}`,
+    'master_repl_offset:4611686018427387904',
+  ];
+  t.strictSame((await found(MASTER, ...replication)).claim, {
+    history: id,
+    parent: id2,
+    position: 2n ** 62n,
+  });
+  const none = { history: undefined, parent: undefined, position: undefined };
+  t.strictSame((await found(MASTER, `master_replid2:${'0'.repeat(40)}`, 'master_replid:x')).claim, none);
   const lag = async (...lines: readonly string[]) => (await found(REPLICA, 'role:slave', ...lines)).lagMs;
   t.equal(await lag('master_link_status:up', 'master_last_io_seconds_ago:7'), 7_000);
   t.equal(await lag('master_link_status:down', 'master_link_down_since_seconds:40'), 40_000);

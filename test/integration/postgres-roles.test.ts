@@ -98,5 +98,15 @@ t.test('two services over a primary and a replica, and a promotion', TOOLS, asyn
   t.equal(await who('reads'), String(replica.port), 'no replica is left: the primary takes reads');
   t.equal(await who('ro'), '', 'but not where only replicas may');
   t.equal(await psql(port('rw'), 'insert into kept values (8); select count(*) from kept'), '2');
+
+  primary.start();
+  const told = () => log.all.find(({ msg }) => msg.startsWith('split brain'));
+  const both = { service: 'rw', primaries: [...backends].sort(), kept: [replica.address], level: 50 };
+  t.match(await until('the old primary is back, as a second one', told), both);
+  await until('why it is not taken', () =>
+    service('rw').backends[0]!.down_reason.includes('was promoted after it'),
+  );
+  t.equal(states('rw'), 'down up');
+  t.equal(await who('rw'), String(replica.port));
   t.notMatch(JSON.stringify(log.all), PASSWORD);
 });

@@ -53,6 +53,8 @@ const WORDS = {
   backend_added: 'added',
   backend_removed: 'removed',
   lookup_failed: 'name look-up failed',
+  split_brain: 'split brain: several primaries',
+  split_brain_over: 'split brain is over',
   lookup_recovered: 'name look-up works again',
   reloaded: 'configuration reloaded',
   reload_refused: 'reload refused',

@@ -1,9 +1,13 @@
+import type { Claim } from '../claim.js';
 import type { Finding } from '../finding.js';
 import { quoteBytes } from './bytes.js';
 import { ProbeError } from './probe.js';
 
 /** Everything that is asked, in one round trip; all of it as text. From PostgreSQL 10 on, without any privilege. */
 export const QUESTION = `select pg_is_in_recovery()::text as replica,
+  (select system_identifier::text from pg_control_system()) as cluster,
+  case when not pg_is_in_recovery() then pg_walfile_name(pg_current_wal_lsn()) end as walfile,
+  case when not pg_is_in_recovery() then pg_current_wal_lsn()::text end as written,
   pg_last_wal_receive_lsn()::text as received,
   pg_last_wal_replay_lsn()::text as replayed,
   exists(select from pg_stat_wal_receiver)::text as streaming,
@@ -36,7 +40,7 @@ export class ReplicaClock {
       const found = quoteBytes(Buffer.from(String(replica)));
       throw new ProbeError(`expected true or false from pg_is_in_recovery(), got ${found}`);
     }
-    if (replica === 'false') return { role: 'primary' };
+    if (replica === 'false') return { role: 'primary', claim: claimOf(row) };
     return { role: 'replica', lagMs: this.lag(row, now) };
   }
 
@@ -63,6 +67,16 @@ export class ReplicaClock {
     const [oldest] = samples;
     return oldest !== undefined && oldest.received <= replayed ? now - oldest.at : Number.POSITIVE_INFINITY;
   }
+}
+
+/** A file of the write-ahead log begins with its timeline: the current one at once, where pg_control would lag behind. */
+function claimOf({ cluster, walfile, written }: Row): Claim {
+  const match = /^([0-9A-F]{8})[0-9A-F]{16}$/.exec(typeof walfile === 'string' ? walfile : '');
+  return {
+    cluster: typeof cluster === 'string' && /^\d{1,20}$/.test(cluster) ? cluster : undefined,
+    timeline: match === null ? undefined : Number.parseInt(match[1]!, 16),
+    position: position(written),
+  };
 }
 
 /** A place in the write-ahead log, `16/B374D848`, as a number. */

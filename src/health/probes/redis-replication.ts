@@ -1,3 +1,4 @@
+import type { Claim } from '../claim.js';
 import type { Finding } from '../finding.js';
 import { quoteBytes } from './bytes.js';
 import { ProbeError } from './probe.js';
@@ -16,10 +17,24 @@ export function replicationOf(role: Reply, info: Reply): Finding {
   }
   const [name] = Array.isArray(role) ? (role as readonly Reply[]) : [];
   const fields = typeof info === 'string' ? fieldsOf(info) : new Map<string, string>();
-  if (name === 'master') return { role: 'primary' };
+  if (name === 'master') return { role: 'primary', claim: claimOf(fields) };
   if (name === 'slave' || name === 'replica') return { role: 'replica', lagMs: lagOf(fields) };
   if (name === 'sentinel') throw new ProbeError('it is a Sentinel, not a Redis server');
   return { roleFault: `ROLE was answered with ${quoteBytes(Buffer.from(String(name)))}` };
+}
+
+/** A promoted replica has a history of its own, and names the one that it went on from. */
+function claimOf(fields: ReadonlyMap<string, string>): Claim {
+  const history = (key: string): string | undefined => {
+    const text = fields.get(key) ?? '';
+    return /^[0-9a-f]{40}$/.test(text) && !/^0+$/.test(text) ? text : undefined;
+  };
+  const offset = fields.get('master_repl_offset') ?? '';
+  return {
+    history: history('master_replid'),
+    parent: history('master_replid2'),
+    position: /^\d{1,19}$/.test(offset) ? BigInt(offset) : undefined,
+  };
 }
 
 /** Undefined where the server does not say. */
