@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type ConfigDiff, diffConfig, formatDiff } from './config/diff.js';
 import { parseConfigObject } from './config/parse.js';
 import type { Config, ConfigInput } from './config/schema.js';
+import { startDataPlane } from './control/data-plane.js';
 import { drainPace } from './control/drains.js';
 import { type BalancerEvent, EventHub, type EventListener } from './control/events.js';
 import { Incidents } from './control/incidents.js';
@@ -16,13 +17,12 @@ import type { FaultyEngine } from './engines/faults/engine.js';
 import type { Fault, Injection } from './engines/faults/fault.js';
 import { errorLines, Lb4Error } from './errors.js';
 import type { Listening } from './flow/listeners.js';
-import type { PlaneSink } from './flow/sink.js';
 import { type Logger, silentLogger } from './log.js';
 import { monotonic } from './monotonic.js';
 import type { PassedSocket } from './pool/plan.js';
 import { PROCESS_SLOT, SharedTable } from './pool/table.js';
 import type { Plane } from './threads/plane.js';
-import { startPlane, threadCount } from './threads/start.js';
+import { threadCount } from './threads/start.js';
 import { Turn } from './turn.js';
 import { VERSION } from './version.js';
 
@@ -47,7 +47,7 @@ export interface Applied extends ConfigDiff {
 
 /** How often a drain looks whether it is done. */
 const EMPTY_POLL_MS = 20;
-/** How long measuring waits for the last bytes of open connections to be counted. */
+/** How long `settleSoon` waits for the last bytes of open connections to be counted. */
 const SETTLE_PATIENCE_MS = 1_000;
 /** Housekeeping of the services. */
 const TICK_MS = 1_000;
@@ -100,7 +100,11 @@ export class Balancer extends Operations {
       if (this.phase !== 'new') throw new Lb4Error('LB4_CLOSED', 'the balancer was started already');
       this.phase = 'running';
       try {
-        await this.services.start(await this.startPlane());
+        const { services, table, journal, events, faults } = this;
+        const { plane, faulty } = await startDataPlane({ services, table, journal, events, faults });
+        this.plane = plane;
+        this.faulty = faulty;
+        await services.start(plane);
       } catch (error) {
         await this.destroyNow();
         throw error;
@@ -172,7 +176,7 @@ export class Balancer extends Operations {
 
   /** Everything that is counted, as of now. A thread that does not answer holds it up for a second. */
   async measure(): Promise<Measures> {
-    await Promise.race([this.settle(), sleep(SETTLE_PATIENCE_MS, undefined, { ref: false })]);
+    await this.settleSoon();
     const { config } = this.services;
     const { reloads, reloadsRefused, threadsLost, connectionsLost } = this.incidents;
     return {
@@ -218,6 +222,11 @@ export class Balancer extends Operations {
     await this.plane?.settle();
   }
 
+  /** The same, but a data-plane thread that does not answer holds it up for a second only. */
+  async settleSoon(): Promise<void> {
+    await Promise.race([this.settle(), sleep(SETTLE_PATIENCE_MS, undefined, { ref: false })]);
+  }
+
   /** Connections and flows open now. */
   get active(): number {
     return Atomics.load(this.table.active, PROCESS_SLOT);
@@ -255,32 +264,6 @@ export class Balancer extends Operations {
     throw new Lb4Error('LB4_CLOSED', 'the balancer is not running');
   }
 
-  private async startPlane(): Promise<Plane> {
-    const { config } = this.services;
-    const { engine, threads } = config.runtime;
-    const { log } = this.journal;
-    const { plane, why, faulty } = await startPlane({
-      engine,
-      threads: threadCount(threads),
-      maxParked: descriptorBudget(config).maxParked,
-      table: this.table,
-      sink: this.sink(),
-      faults: this.faults,
-      onFault: fault => log.error(fault, 'a strategy misbehaves; another backend was picked'),
-      onThreadLost: (thread, connections, error) => {
-        log.error(
-          { thread, lost_connections: connections, err: error },
-          'a data-plane thread died and is replaced',
-        );
-        this.events.emit({ type: 'thread_lost', thread, connections, reason: error.message });
-      },
-    });
-    this.plane = plane;
-    this.faulty = faulty;
-    log.info({ engine: plane.engine, threads: plane.threads, why }, 'engine');
-    return plane;
-  }
-
   /** Resolves when the last connection is over. */
   private async empty(): Promise<void> {
     while (this.active > 0 && this.phase === 'draining') {
@@ -295,14 +278,6 @@ export class Balancer extends Operations {
     this.shedder.stop();
     this.services.stop();
     await this.plane?.destroy('shutdown');
-  }
-
-  private sink(): PlaneSink {
-    return {
-      finished: record => this.journal.finished(record),
-      backendFailing: (slot, reason) => this.services.passiveFailure(slot, reason),
-      trouble: reason => this.journal.trouble(reason, reason),
-    };
   }
 }
 

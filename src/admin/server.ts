@@ -25,7 +25,7 @@ const BODY_LIMIT = 65_536;
 /** A backend's id has up to 128 characters, each of them encoded. */
 const PARAM_LIMIT = 1_024;
 /** Slow requests and idle connections must not pile up beside the traffic. */
-const REQUEST_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 5_000;
 /** Streams of events and some more; `divideDescriptors` leaves room for them. */
 const MAX_CONNECTIONS = 24;
 
@@ -36,6 +36,8 @@ export async function buildServer(context: AdminContext, guard: Guard): Promise<
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: REQUEST_TIMEOUT_MS,
+    http: { headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 5 },
     routerOptions: { maxParamLength: PARAM_LIMIT },
   }).withTypeProvider<ZodTypeProvider>();
   app.server.maxConnections = MAX_CONNECTIONS;

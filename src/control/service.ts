@@ -1,11 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
-import { backendFault } from '../config/check.js';
 import type { BackendConfig, ServiceConfig } from '../config/schema.js';
 import { quote } from '../config/text.js';
 import { Discovery } from '../discovery/discovery.js';
-import { endpointKey } from '../discovery/order.js';
 import type { Resolver } from '../discovery/resolver.js';
-import { ConfigError, Lb4Error } from '../errors.js';
+import { Lb4Error } from '../errors.js';
 import { SharedClients } from '../flow/shared-clients.js';
 import type { CheckResult } from '../health/checker.js';
 import type { Checks } from '../health/checks.js';
@@ -15,6 +13,7 @@ import type { AdminState, Backend } from '../pool/backend.js';
 import type { ServicePlan } from '../pool/plan.js';
 import type { SharedTable, SlotAllocator } from '../pool/table.js';
 import type { EventHub } from './events.js';
+import { checkNewEntry } from './new-entry.js';
 import { monitorConfig, servicePlan } from './plan.js';
 import { Roster } from './roster.js';
 import { type RuntimeChange, RuntimeChanges } from './runtime.js';
@@ -220,31 +219,12 @@ export class ServiceControl {
   }
 
   /**
-   * Add an entry as the configuration would have it. Resolves when its name was looked up, or after 3 s. Rejects with Lb4Error LB4_CONFLICT where it is there already, with ConfigError where it does not
-   * fit the service.
+   * Add an entry as the configuration would have it. Resolves when its name was looked up, or after 3 s. Rejects with
+   * Lb4Error LB4_CONFLICT where it is there already, with ConfigError where it does not fit the service.
    */
   async add(entry: BackendConfig): Promise<void> {
-    const { name, backends } = this.config;
-    const fault = backendFault(this.config, entry);
-    if (fault !== '') {
-      throw new ConfigError([
-        { severity: 'error', path: `services.${name}.backends`, source: 'request', message: fault },
-      ]);
-    }
-    const { address } = entry;
-    const key = address.kind === 'ip' || address.kind === 'unix' ? endpointKey(address) : undefined;
-    const same =
-      [...this.entries, ...this.list].find(({ id }) => id === entry.id) ??
-      this.list.find(({ endpoint }) => endpointKey(endpoint) === key);
-    if (same !== undefined) {
-      const where = `in service ${quote(name)}`;
-      const message =
-        same.id === entry.id
-          ? `there is a backend ${quote(entry.id)} ${where} already`
-          : `the backend ${quote(same.id)} ${where} has this address already`;
-      throw new Lb4Error('LB4_CONFLICT', message);
-    }
-    this.runtime.add(entry, backends);
+    checkNewEntry(entry, this.config, this.entries, this.list);
+    this.runtime.add(entry, this.config.backends);
     await this.useEntries('');
   }
 

@@ -6,6 +6,7 @@ import { parseConfigObject } from '../../src/config/parse.js';
 import { startAdministered } from '../fixtures/api.js';
 import { backend, says } from '../fixtures/backends.js';
 import { oneService } from '../fixtures/balancer.js';
+import { client } from '../fixtures/clients.js';
 import { folder } from '../fixtures/program.js';
 
 const TOKEN = 'correct-horse-battery';
@@ -110,6 +111,19 @@ t.test('IPv6', async t => {
   const lb = await overTcp(t, '[::1]:0');
   t.match(lb.admin.address, /^\[::1\]:[1-9]/);
   t.equal((await lb.api('GET', '/status')).status, 200);
+});
+
+t.test('silent connections do not keep others out for long', async t => {
+  const lb = await overTcp(t, '127.0.0.1:0');
+  const port = Number(lb.admin.address!.split(':')[1]);
+  const start = Date.now();
+  const silent = Array.from({ length: 24 }, () => client(t, port));
+  const refused = client(t, port);
+  await refused.end();
+  t.ok(Date.now() - start < 4_000, 'one more is not let in');
+  for (const peer of silent) await peer.end();
+  t.ok(Date.now() - start > 4_000, 'they had some time');
+  t.equal((await lb.api('GET', '/livez')).status, 200);
 });
 
 t.test('tokens that are none', async t => {

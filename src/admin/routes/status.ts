@@ -8,7 +8,7 @@ export function statusRoutes(app: App, { balancer }: AdminContext): void {
     url: '/status',
     schema: { summary: 'The instance, its services and their backends', response: { 200: status } },
     handler: async () => {
-      await balancer.settle();
+      await balancer.settleSoon();
       return balancer.snapshot();
     },
   });
