@@ -135,12 +135,16 @@ t.test('Ctrl-Z leaves the terminal to the shell, SIGCONT takes it again', async 
   restored(t, pty);
 });
 
-t.test('a new size', async t => {
+t.test('a new size is taken at once, not with the next answer', async t => {
   const many = Array.from({ length: 50 }, (_, i) => backendStatus(`backend-${i}`));
-  const pty = await watching(t, instanceStatus([serviceStatus('pg', many)]));
-  t.equal(pty.screen.text.filter(line => line.includes('backend-')).length, 18);
+  const status = instanceStatus([serviceStatus('pg', many)]);
+  let answers = 0;
+  const { path } = await fakeAdmin(t, () => (answers++ === 0 ? [200, status] : undefined));
+  const pty = new Pty(t, top(`unix:${path}`));
+  await pty.shows('the first screen', /q quit$/);
+  t.equal(pty.screen.text.filter(line => /^[> ] +backend-/.test(line)).length, 17);
   pty.resize(40, 120);
-  await pty.shows('more of them', /backend-30[\s\S]*q quit$/);
+  t.notMatch(await pty.shows('more of them', /backend-30[\s\S]*q quit$/), 'trying again');
   pty.resize(10, 30);
   await pty.shows('what there is room for', /^edge: [\s\S]*j k select[^\n]*…$/);
   t.ok(pty.screen.text.every(line => line.length <= 30));

@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import t from 'tap';
 import { type Ended, lb4 } from '../cli/lb4.js';
-import { backend, echo } from '../fixtures/backends.js';
+import { backend, echo, freePort } from '../fixtures/backends.js';
 import { ENGINE } from '../fixtures/balancer.js';
 import { operated, operatedConfig } from '../fixtures/operated.js';
 import { folder, Program, writeConfig } from '../fixtures/program.js';
@@ -80,4 +81,24 @@ t.test('the default socket is found by its name', async t => {
   program.child.kill('SIGTERM');
   await program.exited();
   t.match(await lb4(['status', '--name', name], env), { code: 1, stderr: /^lb4: no instance "\S+" runs/ });
+});
+
+t.test('over TCP with a token', async t => {
+  const a = await backend(t, echo);
+  const dir = folder(t);
+  const [file, token] = [join(dir, 'lb4.toml'), join(dir, 'token')];
+  writeFileSync(token, 'a-token-of-enough-characters\n');
+  const at = `127.0.0.1:${await freePort()}`;
+  const input = operatedConfig(at, { backends: [a.address] });
+  writeConfig(file, { ...input, admin: { listen: at, token_file: token } });
+  await new Program(t, ['-c', file]).ready();
+  const without = await lb4(['status', '--admin', at]);
+  t.match(without, {
+    code: 1,
+    stderr: /^lb4: \S+ refused: .*; a token is given by --token-file or LB4_TOKEN\n$/,
+  });
+  t.match(await lb4(['status', '--admin', at, '--token-file', token]), { code: 0, stdout: /^test: lb4 / });
+  const env = { LB4_TOKEN: 'a-token-of-enough-characters' };
+  t.match(await lb4(['drain', a.address, '--admin', at], env), { code: 0, stdout: /: draining, / });
+  t.match(await lb4(['status', '--admin', at], { LB4_TOKEN: 'another' }), { code: 1, stderr: /refused/ });
 });
