@@ -8,7 +8,6 @@ import { fakeAdmin } from '../fixtures/fake-admin.js';
 import { CLI, folder, Program, startProgram, writeConfig } from '../fixtures/program.js';
 import { Pty } from '../fixtures/pty.js';
 import { backendStatus, instanceStatus, serviceStatus } from '../fixtures/status.js';
-import { until } from '../fixtures/until.js';
 import { lb4 } from './lb4.js';
 
 const top = (admin: string): string[] => [process.execPath, CLI, 'top', '--admin', admin];
@@ -123,12 +122,11 @@ t.test('Ctrl-Z leaves the terminal to the shell, SIGCONT takes it again', async 
   const pty = await watching(t, STATUS);
   pty.type('\u001a');
   await pty.stopped();
-  pty.resume();
-  await until('main screen', () => pty.output.includes('\u001b[?1049l'));
-  await until(
-    'alternate screen',
-    () => pty.output.lastIndexOf('\u001b[?1049h') > pty.output.indexOf('\u001b[?1049l'),
-  );
+  const left = '\u001b[?1049l';
+  const entered = '\u001b[?1049h';
+  await pty.resume('the alternate screen again', () => {
+    return pty.output.lastIndexOf(entered) > pty.output.indexOf(left) && pty.output.includes(left);
+  });
   await pty.shows('everything again', /q quit$/);
   pty.type('q');
   t.equal(await pty.exited(), 0, 'keys work again');
