@@ -21,6 +21,7 @@ import {
   setsockopt,
 } from './libc.js';
 import type { Loop, Pollable } from './loop.js';
+import { setKeepalive } from './options.js';
 import type { Pipe } from './pipes.js';
 import type { EpollRelay } from './relay.js';
 import { READ_SIZE } from './slab.js';
@@ -29,6 +30,8 @@ import { readSockaddr } from './sockaddr.js';
 /** Bytes a client may send ahead of the relay. */
 const MAX_HEAD = 65_536;
 const EMPTY = new Uint8Array(0);
+/** Most connections are over before this: they need no keepalive. */
+const KEEPALIVE_AFTER_MS = 1_000;
 /** How often the send queue of a socket that waits for its RST is looked at, and for how long. */
 const LEAVE_POLL_MS = 10;
 const LEAVE_PATIENCE_MS = 30_000;
@@ -67,16 +70,20 @@ export class EpollConn extends TimerEntry implements StreamConn, Pollable {
 
   private readonly loop: Loop;
   private readonly unix: boolean;
+  private readonly keepalive: number;
   private observer: ConnObserver | undefined = undefined;
   private reading = false;
   private leavingSince = 0;
 
-  constructor(loop: Loop, fd: number, peer: Peer, unix: boolean) {
+  /** `keepalive`: silence in ms before the first probe, 0 = none. */
+  constructor(loop: Loop, fd: number, peer: Peer, unix: boolean, keepalive: number) {
     super();
     this.loop = loop;
     this.fd = fd;
     this.peer = peer;
     this.unix = unix;
+    this.keepalive = keepalive;
+    if (keepalive > 0 && !unix) loop.timers.schedule(this, KEEPALIVE_AFTER_MS, loop.time);
   }
 
   local(): Peer {
@@ -165,7 +172,8 @@ export class EpollConn extends TimerEntry implements StreamConn, Pollable {
   }
 
   onTimer(): void {
-    if (!this.closed) this.resetWhenDelivered();
+    if (this.leaving) this.resetWhenDelivered();
+    else setKeepalive(this.loop.slab, this.fd, this.keepalive);
   }
 
   onEvents(events: number): void {

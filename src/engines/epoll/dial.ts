@@ -6,6 +6,7 @@ import { TimerEntry } from '../../timer-wheel.js';
 import type { Dial, DialObserver } from '../engine.js';
 import { EpollConn, STREAM_EVENTS } from './conn.js';
 import {
+  AF_UNIX,
   bindSocket,
   connect,
   E,
@@ -27,7 +28,7 @@ import {
   systemError,
 } from './libc.js';
 import type { Loop, Pollable } from './loop.js';
-import { setOption, setStreamOptions } from './options.js';
+import { delayAcknowledgement, setOption, setStreamOptions } from './options.js';
 import { type PackedEndpoint, packEndpoint } from './sockaddr.js';
 
 /** A unix listener whose queue is full says EAGAIN; it is asked again after this. */
@@ -36,6 +37,7 @@ const UNIX_RETRY_MS = 10;
 const packed = new WeakMap<Endpoint, Prepared>();
 
 interface Prepared extends PackedEndpoint {
+  readonly peer: Peer;
   /** A dial to a free loopback port may get that very port as its own. */
   readonly mayMeetItself: boolean;
 }
@@ -44,7 +46,9 @@ function prepare(endpoint: Endpoint): Prepared {
   let found = packed.get(endpoint);
   if (found === undefined) {
     const mayMeetItself = endpoint.kind === 'ip' && isLoopback(endpoint.host) && isEphemeral(endpoint.port);
-    found = { ...packEndpoint(endpoint), mayMeetItself };
+    const peer = new Peer();
+    if (endpoint.kind === 'ip') peer.setText(endpoint.host, endpoint.port);
+    found = { ...packEndpoint(endpoint), mayMeetItself, peer };
     packed.set(endpoint, found);
   }
   return found;
@@ -68,7 +72,8 @@ function isEphemeral(port: number): boolean {
 /** One attempt to connect, without blocking. */
 export class EpollDial extends TimerEntry implements Dial, Pollable {
   private readonly loop: Loop;
-  private readonly endpoint: Endpoint;
+  private readonly target: Prepared;
+  private readonly keepalive: number;
   private readonly observer: DialObserver;
   private fd: number;
   /** An error to be told in the next turn: never from within `dial`. */
@@ -78,17 +83,21 @@ export class EpollDial extends TimerEntry implements Dial, Pollable {
   constructor(loop: Loop, endpoint: Endpoint, options: SocketPlan, observer: DialObserver) {
     super();
     this.loop = loop;
-    this.endpoint = endpoint;
+    this.target = prepare(endpoint);
+    this.keepalive = options.keepalive;
     this.observer = observer;
-    const { family } = prepare(endpoint);
+    const { family } = this.target;
     this.fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (this.fd < 0) {
       this.fail(errno());
       return;
     }
     loop.opened(this.fd);
-    if (endpoint.kind === 'ip') setStreamOptions(loop.slab, this.fd, options);
-    if (options.source !== '' && endpoint.kind === 'ip' && !this.bindSource(options.source)) return;
+    if (family !== AF_UNIX) {
+      setStreamOptions(loop.slab, this.fd, options);
+      delayAcknowledgement(loop.slab, this.fd);
+      if (options.source !== '' && !this.bindSource(options.source)) return;
+    }
     this.connect();
   }
 
@@ -130,10 +139,8 @@ export class EpollDial extends TimerEntry implements Dial, Pollable {
     }
     if ((events & EPOLLOUT) === 0) return;
     this.over = true;
-    const { endpoint, fd, loop } = this;
-    const peer = new Peer();
-    if (endpoint.kind === 'ip') peer.setText(endpoint.host, endpoint.port);
-    const conn = new EpollConn(loop, fd, peer, endpoint.kind === 'unix');
+    const { target, fd, loop } = this;
+    const conn = new EpollConn(loop, fd, target.peer, target.family === AF_UNIX, this.keepalive);
     if (this.metItself(conn)) {
       loop.close(fd);
       this.observer.onDialFailed({ reason: 'connection refused', local: false });
@@ -152,10 +159,12 @@ export class EpollDial extends TimerEntry implements Dial, Pollable {
   }
 
   private connect(): void {
-    const { bytes } = prepare(this.endpoint);
-    if (connect(this.fd, bytes, bytes.length) < 0) {
+    const { slab } = this.loop;
+    const { bytes, family } = this.target;
+    slab.bytes.set(bytes, slab.sockaddrAt);
+    if (connect(this.fd, slab.sockaddr, bytes.length) < 0) {
       const error = errno();
-      if (error === E.EAGAIN && this.endpoint.kind === 'unix') {
+      if (error === E.EAGAIN && family === AF_UNIX) {
         this.loop.timers.schedule(this, UNIX_RETRY_MS, this.loop.time);
         return;
       }
@@ -178,7 +187,7 @@ export class EpollDial extends TimerEntry implements Dial, Pollable {
 
   /** A dial to a free loopback port can meet itself (simultaneous open); that is nobody listening. */
   private metItself(conn: EpollConn): boolean {
-    if (!prepare(this.endpoint).mayMeetItself) return false;
+    if (!this.target.mayMeetItself) return false;
     const local = conn.local();
     const { peer } = conn;
     return local.port === peer.port && local.a3 === peer.a3 && local.a0 === peer.a0;

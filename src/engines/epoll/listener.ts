@@ -34,18 +34,26 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
   private readonly loop: Loop;
   readonly fd: number;
   private readonly unix: boolean;
+  private readonly keepalive: number;
   /** A path that another has bound is that other's to remove. */
   private readonly owned: boolean;
   private paused = false;
   private polling = false;
   private closed = false;
 
-  private constructor(loop: Loop, bound: Bound, observer: ListenObserver, owned: boolean) {
+  private constructor(
+    loop: Loop,
+    bound: Bound,
+    socket: SocketPlan,
+    observer: ListenObserver,
+    owned: boolean,
+  ) {
     super();
     this.loop = loop;
     this.fd = bound.fd;
     this.address = bound.address;
     this.unix = bound.address.kind === 'unix';
+    this.keepalive = socket.keepalive;
     this.observer = observer;
     this.owned = owned;
     this.poll(true);
@@ -69,7 +77,7 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
       loop.close(bound.fd);
       throw new Lb4Error('LB4_LISTEN', `cannot listen on ${formatAddress(bind)}: ${reason}`);
     }
-    return new EpollListener(loop, bound, observer, options.inherited === undefined);
+    return new EpollListener(loop, bound, socket, observer, options.inherited === undefined);
   }
 
   pause(): void {
@@ -128,7 +136,7 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
       }
       const peer = readSockaddr(slab.data, slab.sockaddrAt, new Peer());
       loop.opened(fd);
-      const conn = new EpollConn(loop, fd, peer, this.unix);
+      const conn = new EpollConn(loop, fd, peer, this.unix, this.keepalive);
       loop.add(fd, conn, STREAM_EVENTS);
       this.observer.onAccept(conn);
     }

@@ -8,6 +8,7 @@ import {
   TCP_FASTOPEN,
   TCP_KEEPIDLE,
   TCP_NODELAY,
+  TCP_QUICKACK,
   TCP_USER_TIMEOUT,
 } from './libc.js';
 import type { Slab } from './slab.js';
@@ -18,17 +19,33 @@ export function setOption(slab: Slab, fd: number, level: number, name: number, v
   return setsockopt(fd, level, name, slab.pair, 4) === 0;
 }
 
-/** What `[services.X.socket]` says about every TCP socket. Accepted sockets inherit it from their listener. */
+/** What `[services.X.socket]` says about every TCP socket from its start. Accepted sockets inherit it from their listener. */
 export function setStreamOptions(slab: Slab, fd: number, socket: SocketPlan): void {
   if (socket.nodelay) setOption(slab, fd, IPPROTO_TCP, TCP_NODELAY, 1);
   if (socket.userTimeout > 0) setOption(slab, fd, IPPROTO_TCP, TCP_USER_TIMEOUT, socket.userTimeout);
-  if (socket.keepalive === 0) return;
-  setOption(slab, fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  setOption(slab, fd, IPPROTO_TCP, TCP_KEEPIDLE, Math.max(1, Math.round(socket.keepalive / 1000)));
 }
 
 /** What it says about TCP listeners alone. */
 export function setListenerOptions(slab: Slab, fd: number, { deferAccept, fastopen }: SocketPlan): void {
   if (deferAccept > 0) setOption(slab, fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, Math.ceil(deferAccept / 1000));
   if (fastopen > 0) setOption(slab, fd, IPPROTO_TCP, TCP_FASTOPEN, fastopen);
+}
+
+/** Keepalive probes begin after `ms` of silence. The kernel's timer is set to what is left of it. */
+export function setKeepalive(slab: Slab, fd: number, ms: number): void {
+  setOption(slab, fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  setOption(slab, fd, IPPROTO_TCP, TCP_KEEPIDLE, Math.max(1, Math.round(ms / 1000)));
+}
+
+/**
+ * Before connect: the last ACK of the handshake waits for data to go with. One segment less for each connection whose
+ * client speaks first. The kernel waits 200 ms at most; whoever finds nothing to send says so with `acknowledge`.
+ */
+export function delayAcknowledgement(slab: Slab, fd: number): void {
+  setOption(slab, fd, IPPROTO_TCP, TCP_QUICKACK, 0);
+}
+
+/** Send an ACK that waits. */
+export function acknowledge(slab: Slab, fd: number): void {
+  setOption(slab, fd, IPPROTO_TCP, TCP_QUICKACK, 1);
 }

@@ -13,6 +13,7 @@ import {
   splice,
 } from './libc.js';
 import type { Loop } from './loop.js';
+import { acknowledge } from './options.js';
 import { PIPE_SIZE, type PipePool } from './pipes.js';
 import { READ_SIZE } from './slab.js';
 
@@ -68,7 +69,9 @@ export class EpollRelay implements Relay {
     }
     if (client.finished) this.onFin(client);
     this.onEvents(client, false);
-    if (!upstream.closed) this.onEvents(upstream, false);
+    if (upstream.closed) return;
+    if (this.bytesIn === 0 && !upstream.finSent) acknowledge(this.loop.slab, upstream.fd);
+    this.onEvents(upstream, false);
   }
 
   /** `conn` may have become readable, and writable if `flush`. */
