@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
 import type { StrategyFault } from '../../strategies/load.js';
+import { growDescriptorTable } from '../engines/epoll/descriptors.js';
 import { FdLedger } from '../engines/epoll/ledger.js';
 import { close as closeFd, openWake, wake } from '../engines/epoll/libc.js';
 import { type ErrorCode, Lb4Error } from '../errors.js';
@@ -62,6 +63,7 @@ export class ThreadedPlane implements Plane {
   }
 
   static async start(threads: number, table: SharedTable, hooks: ThreadedHooks): Promise<ThreadedPlane> {
+    growDescriptorTable();
     const plane = new ThreadedPlane(threads, table, hooks);
     await Promise.all(Array.from({ length: threads }, (_, index) => plane.spawn(index, false)));
     return plane;
