@@ -5,8 +5,7 @@ import type { CloseReason } from '../pool/reasons.js';
 export interface Finished {
   readonly serviceSlot: number;
   readonly service: string;
-  /** The client's address; text once it has crossed from a thread. */
-  readonly client: Peer | string;
+  readonly client: Peer;
   /** Slot and id of the backend that served it, or the last one tried; -1 and '' when none was picked. */
   readonly backendSlot: number;
   readonly backend: string;

@@ -1,9 +1,9 @@
 import type { Inherited, Listening } from '../flow/listeners.js';
 import type { ConnectionList, ConnectionQuery } from '../flow/listing.js';
-import type { Finished } from '../flow/sink.js';
 import type { Plan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
 import type { TableBuffers } from '../pool/table.js';
+import type { RecordBatch } from './records.js';
 
 /** What a data-plane thread gets when it starts. */
 export interface ThreadInit {
@@ -51,14 +51,11 @@ export type Answer =
   | { readonly type: 'ended'; readonly count: number }
   | { readonly type: 'done' };
 
-/** A record as it crosses threads: plain data. */
-export type PostedRecord = { readonly [K in keyof Finished]: K extends 'client' ? string : Finished[K] };
-
 export type Message =
   | { readonly type: 'ready' }
   | { readonly type: 'reply'; readonly id: number; readonly answer: Answer }
   | { readonly type: 'failed'; readonly id: number; readonly code: string; readonly message: string }
-  | { readonly type: 'records'; readonly records: readonly PostedRecord[] }
+  | { readonly type: 'records'; readonly batch: RecordBatch }
   | { readonly type: 'backendFailing'; readonly slot: number; readonly reason: string }
   | { readonly type: 'fault'; readonly fault: object }
   | { readonly type: 'trouble'; readonly reason: string };

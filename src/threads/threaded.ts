@@ -13,6 +13,7 @@ import type { CloseReason } from '../pool/reasons.js';
 import type { SharedTable } from '../pool/table.js';
 import type { Answer, Message, Numbered, Request, ThreadInit } from './messages.js';
 import type { Plane } from './plane.js';
+import { readRecords } from './records.js';
 
 /** A thread that dies is replaced after this, so that one which dies at once does not spin. */
 const REPLACE_AFTER_MS = 100;
@@ -225,7 +226,7 @@ export class ThreadedPlane implements Plane {
         break;
       }
       case 'records':
-        for (const record of message.records) sink.finished(record);
+        readRecords(message.batch, record => sink.finished(record));
         break;
       case 'backendFailing':
         sink.backendFailing(message.slot, message.reason);

@@ -4,13 +4,12 @@ import { FdLedger } from '../engines/epoll/ledger.js';
 import { wake } from '../engines/epoll/libc.js';
 import { Lb4Error } from '../errors.js';
 import { DataPlane, type Prepared } from '../flow/plane.js';
-import type { Finished } from '../flow/sink.js';
 import { SharedTable } from '../pool/table.js';
-import type { Answer, Message, Numbered, PostedRecord, ThreadInit } from './messages.js';
+import type { Answer, Message, Numbered, ThreadInit } from './messages.js';
+import { RecordWriter } from './records.js';
 import { strategyLoader } from './strategies.js';
 
-/** Records are posted in batches: when there are so many, or at the end of a turn that comes so long after the last. */
-const BATCH = 256;
+/** Records are posted when a batch is full, or at the end of a turn that comes so long after the last. */
 const BATCH_MS = 10;
 /** How often bytes of open connections are added to the totals. */
 const SETTLE_MS = 1_000;
@@ -29,7 +28,7 @@ const { loop } = engine;
 const table = new SharedTable(init.table, init.index);
 
 let recordsWanted = true;
-let records: PostedRecord[] = [];
+const records = new RecordWriter();
 let postedAt = 0;
 let settledAt = 0;
 
@@ -39,8 +38,8 @@ const plane = new DataPlane(
   {
     finished(record) {
       if (!recordsWanted) return;
-      records.push(posted(record));
-      if (records.length >= BATCH) postRecords();
+      records.add(record);
+      if (records.isFull) postRecords();
     },
     backendFailing: (slot, reason) => post({ type: 'backendFailing', slot, reason }),
     trouble: reason => post({ type: 'trouble', reason }),
@@ -50,35 +49,16 @@ const plane = new DataPlane(
 );
 loop.onWrite(init.bells[init.index]!, () => plane.look());
 
-function posted(record: Finished): PostedRecord {
-  const { service, serviceSlot, backend, backendSlot, bytesIn, bytesOut } = record;
-  const { connectMs, durationMs, attempts, reason, detail } = record;
-  const client = record.client.toString();
-  return {
-    service,
-    serviceSlot,
-    client,
-    backend,
-    backendSlot,
-    bytesIn,
-    bytesOut,
-    connectMs,
-    durationMs,
-    attempts,
-    reason,
-    detail,
-  };
-}
-
 function postRecords(): void {
-  if (records.length === 0) return;
-  post({ type: 'records', records });
-  records = [];
+  if (records.count === 0) return;
+  const batch = records.take();
+  const message: Message = { type: 'records', batch };
+  port.postMessage(message, [batch.numbers.buffer]);
   postedAt = loop.time;
 }
 
 loop.atEndOfTurn(() => {
-  if (records.length > 0 && loop.time - postedAt >= BATCH_MS) postRecords();
+  if (records.count > 0 && loop.time - postedAt >= BATCH_MS) postRecords();
   if (loop.time - settledAt >= SETTLE_MS) {
     settledAt = loop.time;
     plane.settle();
@@ -155,7 +135,7 @@ const nodeTurn = (): Promise<void> => new Promise(resolve => setImmediate(resolv
 async function serve(): Promise<void> {
   while (!stopped) {
     // Records must not wait for the next event.
-    loop.turn(busy > 0 ? 0 : records.length > 0 ? BATCH_MS : SETTLE_MS);
+    loop.turn(busy > 0 ? 0 : records.count > 0 ? BATCH_MS : SETTLE_MS);
     if (loop.woken || busy > 0) {
       loop.woken = false;
       await nodeTurn();
