@@ -14,16 +14,18 @@ import { until } from '../fixtures/until.js';
 import { execute, needs } from './programs.js';
 import { Server } from './servers.js';
 
-/** dnsmasq with names of the test, which may change while it runs. Answers are good for one second. */
+/** dnsmasq with names of the test, which may change while it runs. Answers are good for `ttl` seconds. */
 class NameServer {
   readonly address: string;
   private readonly port: number;
   private readonly dir: string;
   private readonly t: Test;
+  private readonly ttl: number;
   private server: Server | undefined;
 
-  constructor(t: Test, port: number) {
+  constructor(t: Test, port: number, ttl = 1) {
     this.t = t;
+    this.ttl = ttl;
     this.port = port;
     this.dir = folder(t);
     this.address = `127.0.0.1:${port}`;
@@ -34,7 +36,12 @@ class NameServer {
     writeFileSync(this.hosts, hosts);
     this.server = new Server(this.t, 'dnsmasq', [
       ...['--no-daemon', '--conf-file=/dev/null', '--pid-file=', '--no-resolv', '--no-hosts', '--user='],
-      ...['--listen-address=127.0.0.1', '--bind-interfaces', `--port=${this.port}`, '--local-ttl=1'],
+      ...[
+        '--listen-address=127.0.0.1',
+        '--bind-interfaces',
+        `--port=${this.port}`,
+        `--local-ttl=${this.ttl}`,
+      ],
       ...[`--addn-hosts=${this.hosts}`, '--address=/ready.test/127.0.0.1', '--log-queries', ...options],
     ]);
     this.server.start();
@@ -185,3 +192,28 @@ t.test('names that hang hold up neither the start nor other names', needs('dnsma
   });
   t.equal(failed.filter(({ reason }) => reason === 'the name server refused to answer').length, 1);
 });
+
+t.test(
+  'a backend that goes down has its name looked up at once, however long the TTL',
+  needs('dnsmasq', 'dig'),
+  async t => {
+    const { port, all } = await neighbours(t, 'a', 'b');
+    const dns = new NameServer(t, await freePort(), 3_600);
+    await dns.start('127.0.0.2 db.test\n');
+    const input = {
+      listen: '127.0.0.1:0',
+      backends: [`db.test:${port}`],
+      health: { interval: '50ms', timeout: '1s', fall: 1, rise: 1 },
+    };
+    const lb = await startAdministered(t, config({ main: input }), {}, { resolver: dns.resolver() });
+    t.equal(await ask(t, lb.port(), 'q'), 'aq');
+    t.equal(dns.asked('db.test'), 1);
+    await dns.change('127.0.0.3 db.test\n');
+    await all[0]!.stop();
+    await until('the new address', async () => (await ask(t, lb.port(), 'q')) === 'bq');
+    t.strictSame(
+      lb.service().backends.map(({ address }) => address),
+      [`127.0.0.3:${port}`],
+    );
+  },
+);
