@@ -329,10 +329,12 @@ t.test('the queue: how many wait, over all threads', async t => {
   });
   t.equal(page.sum('lb4_connections_active', { backend: '' }), 4);
   t.equal(page.sum('lb4_connections_active', { backend: behind.address }), 1);
-  for (const peer of [first, ...waiting]) {
+  // Who came first is for the threads that accepted them to say.
+  const served = [first, ...waiting].map(async peer => {
     await peer.reads(1);
     peer.finish();
-  }
+  });
+  await Promise.all(served);
   await lb.idle();
   t.equal((await scrape(lb)).sum('lb4_queue_length'), 0);
 });
