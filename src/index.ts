@@ -10,7 +10,7 @@ export type { Override } from './config/overrides.js';
 export { type ParseOptions, type PlaceOf, parseConfigObject } from './config/parse.js';
 export type { Place } from './config/positions.js';
 export type { Env } from './config/prepare.js';
-export type { Config, ConfigInput, ServiceConfig } from './config/schema.js';
+export type { Config, ConfigInput, GroupConfig, ServiceConfig } from './config/schema.js';
 export type { StrategyConfig, StrategyInput } from './config/strategy.js';
 export type { TlsInput } from './config/tls.js';
 export type { BalancerEvent, EventListener, Happening } from './control/events.js';

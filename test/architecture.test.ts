@@ -44,6 +44,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'engines/faults': ['errors', 'address', 'pool', 'engines/engine', 'timer-wheel'],
   threads: [
     'errors',
+    'address',
     'strategies',
     'pool',
     'flow',

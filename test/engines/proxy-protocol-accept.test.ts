@@ -193,10 +193,11 @@ t.test('the address in the header is what access lists and limits see', async t 
   const other = as('198.51.100.8');
   await other.reads(2);
   // Threads report each for itself: in no order.
-  t.strictSame(
-    (await lb.log.finished(3)).map(({ client: who, reason }) => `${who} ${reason}`).sort(),
-    ['198.51.100.66:1000 denied', '198.51.100.7:1000 limit', '203.0.113.1:1000 denied'],
-  );
+  t.strictSame((await lb.log.finished(3)).map(({ client: who, reason }) => `${who} ${reason}`).sort(), [
+    '198.51.100.66:1000 denied',
+    '198.51.100.7:1000 limit',
+    '203.0.113.1:1000 denied',
+  ]);
   good.finish();
   other.finish();
   await lb.idle();
