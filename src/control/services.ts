@@ -7,8 +7,10 @@ import type { Listening } from '../flow/listeners.js';
 import { Checks } from '../health/checks.js';
 import { decayLatency } from '../pool/latency.js';
 import type { Plan } from '../pool/plan.js';
-import { type SharedTable, SlotAllocator } from '../pool/table.js';
+import { PROCESS_SLOT, type SharedTable, SlotAllocator, type SlotState, type SlotsState } from '../pool/table.js';
+import { copyTotals, readTotals, type TotalsCopy } from '../pool/totals.js';
 import { type Budget, divideDescriptors, fileDescriptorLimit } from '../system-limits.js';
+import type { Heirloom } from '../threads/handover.js';
 import type { Plane } from '../threads/plane.js';
 import type { Turn } from '../turn.js';
 import { Departed } from './departed.js';
@@ -16,7 +18,7 @@ import { Drains, drainPace } from './drains.js';
 import type { EventHub } from './events.js';
 import type { Journal } from './journal.js';
 import { measureServices, type ServiceMeasures } from './measure.js';
-import { requireService, ServiceControl, type ServiceDeps } from './service.js';
+import { requireService, ServiceControl, type ServiceDeps, type ServiceState } from './service.js';
 import type { PassedSockets } from './sockets.js';
 
 export interface ServiceSetInit {
@@ -29,6 +31,23 @@ export interface ServiceSetInit {
   readonly sockets: PassedSockets;
   /** Changes of the plan are made one after the other. */
   readonly turn: Turn;
+}
+
+/** What another process needs to go on with the services. */
+export interface ServicesState {
+  readonly slots: SlotsState;
+  readonly services: readonly ServiceState[];
+  /** Gone from the configuration, but with connections. */
+  readonly retired: readonly ServiceState[];
+}
+
+/** What is counted and remembered in the table. */
+export interface ServicesNumbers {
+  readonly slots: readonly SlotState[];
+  readonly totals: TotalsCopy;
+  /** What was counted of those who are gone: service and backend, and their totals in the same order. */
+  readonly departed: readonly (readonly [service: string, id: string])[];
+  readonly departedTotals: TotalsCopy;
 }
 
 /** All services and the plan that follows from them, from one configuration to the next. */
@@ -49,6 +68,8 @@ export class ServiceSet {
   private readonly departed = new Departed();
   private replanned = false;
   private frozen = false;
+  /** Who is there stays there: no backend comes, goes or is forgotten. */
+  private held = false;
 
   constructor({
     config,
@@ -73,10 +94,11 @@ export class ServiceSet {
       checks: new Checks(),
       threads: () => this.plane!.threads,
       onBackends: () => this.replan(),
-      onRemoved: backend =>
-        this.drains.after(this.config.runtime.drain_timeout, () => {
-          this.plane!.close(backend.slot, drainPace(backend.active), 'drained');
-        }),
+      onRemoved: (backend, remaining) => {
+        const close = (): void => this.plane!.close(backend.slot, drainPace(backend.active), 'drained');
+        if (remaining !== undefined) return this.drains.within(remaining, close);
+        return this.drains.after(this.config.runtime.drain_timeout, close);
+      },
       onForgotten: ({ service, id, slot }) => this.departed.add(service, id, table.tally(slot)),
       onDown: backend => this.plane!.close(backend.slot, Number.POSITIVE_INFINITY, 'backend_down'),
     };
@@ -95,9 +117,9 @@ export class ServiceSet {
   }
 
   /** Serve the configuration on this data plane. Rejects with Lb4Error; then nothing listens. */
-  async start(plane: Plane): Promise<void> {
+  async start(plane: Plane, inherited: readonly Heirloom[]): Promise<void> {
     this.plane = plane;
-    await this.change(this.config);
+    await this.change(this.config, inherited);
     for (const socket of this.deps.sockets.unused)
       this.journal.log.warn({ socket }, 'a passed socket is not used by any service');
   }
@@ -106,7 +128,7 @@ export class ServiceSet {
    * From the configuration in force to this one; to be called in turn. All or nothing: rejects with Lb4Error and has
    * changed nothing. Resolves to what was changed while running and gives way to the configuration, in words.
    */
-  async change(config: Config): Promise<readonly string[]> {
+  async change(config: Config, inherited: readonly Heirloom[] = []): Promise<readonly string[]> {
     const plane = this.plane!;
     await Promise.all(Object.values(config.services).map(requireService));
     const added = Object.values(config.services)
@@ -118,7 +140,7 @@ export class ServiceSet {
     );
     try {
       await Promise.all(added.map(service => service.start()));
-      await plane.prepare(this.plan(config, next));
+      await plane.prepare(this.plan(config, next), inherited);
       // From here on nothing fails. What is removed below drains as long as the new configuration says.
       this.config = config;
       const overruled = await Promise.all(
@@ -157,8 +179,9 @@ export class ServiceSet {
   tick(now: number): void {
     for (const service of [...this.services.values(), ...this.retired]) {
       for (const { slot } of service.list) decayLatency(this.table, slot, now);
-      service.sweep();
+      if (!this.held) service.sweep();
     }
+    if (this.held) return;
     for (const service of this.retired) {
       if (!service.gone) continue;
       const { name } = service.config;
@@ -173,6 +196,102 @@ export class ServiceSet {
   measure(): ServiceMeasures[] {
     const leaving = [...this.retired].filter(({ served }) => served);
     return measureServices([...this.services.values(), ...leaving], this.departed, this.table);
+  }
+
+  /** Keep services, backends and their slots as they are until `release`; to be called in turn. What changes beside that does. */
+  hold(): void {
+    this.held = true;
+    for (const service of this.services.values()) service.hold();
+  }
+
+  release(): void {
+    this.held = false;
+    for (const service of this.services.values()) service.release();
+  }
+
+  /** Everything but the numbers in the table, for another process. Call it while held. */
+  get state(): ServicesState {
+    return {
+      slots: this.slots.state,
+      services: this.list.map(({ state }) => state),
+      retired: [...this.retired].map(({ state }) => state),
+    };
+  }
+
+  /** The numbers, as of now. */
+  get numbers(): ServicesNumbers {
+    const { table } = this;
+    const slots = [PROCESS_SLOT, ...this.slotsInUse()];
+    const departed = [...this.departed.entries()];
+    return {
+      slots: slots.map(slot => table.readSlot(slot)),
+      totals: copyTotals(new Map(slots.map(slot => [slot, table.tally(slot)]))),
+      departed: departed.map(([service, id]) => [service, id]),
+      departedTotals: copyTotals(new Map(departed.map(([, , tally], i) => [i, tally]))),
+    };
+  }
+
+  /**
+   * Have the services that another process has, on a data plane on standby. Nothing is probed, looked up or told before
+   * `resume`. Rejects with Lb4Error.
+   */
+  async restore(plane: Plane, state: ServicesState, inherited: readonly Heirloom[]): Promise<void> {
+    this.plane = plane;
+    this.hold();
+    this.slots.state = state.slots;
+    const restored = state.services.map(one => ServiceControl.restore(one, this.deps));
+    this.services = new Map(restored.map(service => [service.config.name, service]));
+    for (const one of state.retired) this.retired.add(ServiceControl.restore(one, this.deps));
+    this.journal.connections = this.config.log.connections;
+    plane.wantRecords(this.config.log.connections);
+    // Connections of services that are gone need them too: the data plane retires them as it has done in the other process.
+    const retired = [...this.retired].filter(({ served }) => served);
+    const all = this.plan(this.config, this.services);
+    const gone = retired.map(service => ({ ...service.plan(service.config), listen: [] }));
+    await plane.prepare({ ...all, services: [...all.services, ...gone] }, inherited);
+    this.listening = await plane.commit({ ...all, services: [...all.services, ...gone] });
+  }
+
+  /**
+   * Whether this configuration could be taken, without taking it: probes, strategies, addresses. Rejects with Lb4Error, as
+   * `change` would.
+   */
+  async rehearse(config: Config): Promise<void> {
+    const before = this.slots.state;
+    await Promise.all(Object.values(config.services).map(requireService));
+    const added = Object.values(config.services)
+      .filter(({ name, protocol }) => this.services.get(name)?.config.protocol !== protocol)
+      .map(service => new ServiceControl(service, this.deps));
+    const fresh = new Map(added.map(service => [service.config.name, service]));
+    const next = new Map(
+      Object.keys(config.services).map(name => [name, fresh.get(name) ?? this.services.get(name)!]),
+    );
+    try {
+      await this.plane!.prepare(this.plan(config, next));
+      await this.plane!.abandon();
+    } finally {
+      for (const service of added) service.discard();
+      this.slots.state = before;
+    }
+  }
+
+  /** Bring everything to what it was in the end. */
+  catchUp(state: ServicesState, numbers: ServicesNumbers): void {
+    const { table } = this;
+    for (const slot of numbers.slots) table.writeSlot(slot);
+    for (const [slot, tally] of readTotals(numbers.totals)) table.addTally(slot, tally);
+    const tallies = readTotals(numbers.departedTotals);
+    for (const [i, [service, id]] of numbers.departed.entries()) this.departed.add(service, id, tallies.get(i)!);
+    for (const [service, one] of this.pairs(state)) service.catchUp(one);
+    table.bump();
+  }
+
+  /** Look after everything from now on. */
+  resume(state: ServicesState): void {
+    this.held = false;
+    for (const [service, one] of this.pairs(state)) service.resume(one, this.retired.has(service));
+    // What serves nobody any more but has connections has been in the plan for them.
+    if (this.retired.size > 0) this.replan();
   }
 
   /** The data plane gets no plan any more: what it has stopped listening to stays closed. */
@@ -207,6 +326,22 @@ export class ServiceSet {
     const { name } = service.config;
     const overruled = await service.update(services[name]!);
     return overruled.map(line => `service ${name}: ${line}`);
+  }
+
+  private *slotsInUse(): Iterable<number> {
+    for (const service of [...this.services.values(), ...this.retired]) {
+      yield service.slot;
+      for (const { slot } of [...service.list, ...service.leaving]) yield slot;
+    }
+  }
+
+  /** Services with what another process knew of them. */
+  private *pairs(state: ServicesState): Iterable<readonly [ServiceControl, ServiceState]> {
+    const states = new Map([...state.services, ...state.retired].map(one => [one.slot, one]));
+    for (const service of [...this.services.values(), ...this.retired]) {
+      const one = states.get(service.slot);
+      if (one !== undefined) yield [service, one];
+    }
   }
 
   private retire(service: ServiceControl): void {

@@ -43,14 +43,14 @@ export class Checks {
 
   /**
    * Hear the answers from now on. The first comes as soon as may be: a question that nobody has asked yet is asked in
-   * `delayMs`, one that is being asked already is asked again at once.
+   * `delayMs`, one that is being asked already is asked again at once, unless whoever subscribes has the last answer.
    */
-  subscribe(question: Question, delayMs: number, onResult: OnResult): Subscription {
+  subscribe(question: Question, delayMs: number, onResult: OnResult, hasLast = false): Subscription {
     const known = this.shared.get(question.key);
     const shared = known ?? this.open(question);
     shared.listeners.add(onResult);
     if (known === undefined) shared.checker.start(delayMs);
-    else shared.checker.hurry();
+    else if (!hasLast) shared.checker.hurry();
     return {
       hurry: () => {
         if (shared.listeners.has(onResult)) shared.checker.hurry();
