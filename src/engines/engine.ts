@@ -13,10 +13,14 @@ export interface Engine {
   /** Monotonic milliseconds. */
   now(): number;
   /**
-   * Open a stream listener. Rejects with Lb4Error LB4_LISTEN naming the address and the reason. `inherited` is a descriptor
-   * that is bound to the address already.
+   * Open a stream listener. Rejects with Lb4Error LB4_LISTEN naming the address and the reason.
    */
-  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, inherited?: number): Promise<Listener>;
+  listen(
+    bind: Bind,
+    socket: SocketPlan,
+    observer: ListenObserver,
+    inherited?: InheritedSocket,
+  ): Promise<Listener>;
   /**
    * Connect to a backend. Exactly one of the observer's two methods is called, never before `dial` returned, unless
    * the dial was cancelled.
@@ -28,23 +32,31 @@ export interface Engine {
    */
   relay(client: StreamConn, upstream: StreamConn, observer: RelayObserver, track: boolean): Relay;
   /** Open a datagram listener. Rejects with Lb4Error LB4_LISTEN. */
-  listenUdp(bind: Bind, observer: DatagramObserver, inherited?: number): Promise<DatagramListener>;
+  listenUdp(bind: Bind, observer: DatagramObserver, inherited?: InheritedSocket): Promise<DatagramListener>;
   /** A datagram socket connected to a backend. Errors (port unreachable, …) come through the observer. */
   dialUdp(endpoint: Endpoint, socket: SocketPlan, observer: UpstreamObserver): DatagramUpstream;
   /** Stop timers and release what the engine itself holds. Listeners and connections are closed by their owners. */
   stop(): void;
 }
 
-export interface Listener {
-  /** Its descriptor, where the engine knows it; -1 elsewhere. */
+/** A socket that is bound to the address already. */
+export interface InheritedSocket {
   readonly fd: number;
+  /** The path of a unix socket is this listener's to remove. */
+  readonly owned: boolean;
+}
+
+export interface Listener {
+  /** Its descriptors. */
+  readonly fds: readonly number[];
   /** Where it listens, with the port that the system chose for port 0. */
   readonly address: Endpoint;
   /** Leave new connections waiting; those that are open go on. */
   pause(): void;
   /** Let new connections in again, those that have waited at once. */
   resume(): void;
-  close(): Promise<void>;
+  /** `handedOver`: another process goes on with the socket, and the path of a unix socket stays. */
+  close(handedOver?: boolean): Promise<void>;
   /** Change who is told about new connections: a reload gave the address to another service. */
   observer: ListenObserver;
 }
@@ -130,8 +142,7 @@ export interface RelayObserver {
 }
 
 export interface DatagramListener {
-  /** Its descriptor, where the engine knows it; -1 elsewhere. */
-  readonly fd: number;
+  readonly fds: readonly number[];
   /** 0 to 32767: tells the flows of two listeners apart. */
   readonly id: number;
   readonly address: Endpoint;

@@ -13,6 +13,8 @@ import {
   type Listening,
   type Observers,
   type Open,
+  type Sockets,
+  socketsOf,
 } from './listeners.js';
 import { type ConnectionList, type ConnectionQuery, listConnections, serialOf } from './listing.js';
 import type { StrategyLoader } from './loader.js';
@@ -103,12 +105,13 @@ export class DataPlane {
   }
 
   /** What `prepare` opened, for those who share it. */
-  bound({ opened }: Prepared): Required<Inherited>[] {
-    return [...opened.values()].map(({ key, listener: { address, fd } }) => ({
-      key,
-      port: address.kind === 'ip' ? address.port : 0,
-      fd,
-    }));
+  bound({ opened }: Prepared): Sockets[] {
+    return [...opened.values()].map(socketsOf);
+  }
+
+  /** Where it listens, with what. */
+  get sockets(): Sockets[] {
+    return this.listeners.sockets;
   }
 
   /** Close what was opened for a plan that is not to be served. */
@@ -116,12 +119,19 @@ export class DataPlane {
     await closeAll(opened.values());
   }
 
-  /** Take nothing new any more; what is open goes on. UDP flows still get and give datagrams. */
-  async stopAccepting(): Promise<void> {
+  /**
+   * Take nothing new any more; what is open goes on. UDP flows still get and give datagrams, unless the sockets were
+   * `handedOver`: then another process reads them.
+   */
+  async stopAccepting(handedOver = false): Promise<void> {
     for (const { service } of this.services.values()) service.endWaiting('shutdown');
-    await this.listeners.closeStreams();
-    for (const { service } of this.services.values())
-      if (service instanceof UdpService) service.closed = true;
+    await this.listeners.closeStreams(handedOver);
+    for (const { service } of this.services.values()) {
+      if (!(service instanceof UdpService)) continue;
+      service.closed = true;
+      if (handedOver) for (const flow of [...service.all()]) flow.end('shutdown');
+    }
+    if (handedOver) await this.listeners.close();
   }
 
   /** End all connections of a backend (or of every backend: slot -1), paced; `perSecond` may be Infinity. */

@@ -1,4 +1,4 @@
-import type { Inherited, Listening } from '../flow/listeners.js';
+import type { Inherited, Listening, Sockets } from '../flow/listeners.js';
 import type { ConnectionList, ConnectionQuery } from '../flow/listing.js';
 import type { Plan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
@@ -16,6 +16,8 @@ export interface ThreadInit {
   readonly bells: readonly number[];
   /** Another thread has died here: the addresses are bound already. */
   readonly replaces: boolean;
+  /** Serve nothing until `go`. */
+  readonly standby: boolean;
 }
 
 /** What the control plane asks of a thread; each is answered by a `reply` with the same id. */
@@ -23,6 +25,8 @@ export type Request =
   | { readonly type: 'prepare'; readonly plan: Plan; readonly inherited: readonly Inherited[] }
   | { readonly type: 'commit'; readonly plan: Plan }
   | { readonly type: 'abandon' }
+  | { readonly type: 'sockets' }
+  | { readonly type: 'go' }
   | { readonly type: 'stopAccepting' }
   | {
       readonly type: 'close';
@@ -45,7 +49,8 @@ export type Request =
 export type Numbered = Request & { readonly id: number };
 
 export type Answer =
-  | { readonly type: 'prepared'; readonly bound: readonly Required<Inherited>[] }
+  | { readonly type: 'prepared'; readonly bound: readonly Sockets[] }
+  | { readonly type: 'sockets'; readonly sockets: readonly Sockets[] }
   | { readonly type: 'committed'; readonly listening: readonly Listening[] }
   | { readonly type: 'listed'; readonly list: ConnectionList }
   | { readonly type: 'ended'; readonly count: number }

@@ -4,13 +4,15 @@ import { growDescriptorTable } from '../engines/epoll/descriptors.js';
 import { FdLedger } from '../engines/epoll/ledger.js';
 import { close as closeFd, openWake, wake } from '../engines/epoll/libc.js';
 import { type ErrorCode, Lb4Error } from '../errors.js';
-import type { Inherited, Listening } from '../flow/listeners.js';
+import type { Inherited, Listening, Sockets } from '../flow/listeners.js';
 import { type ConnectionList, type ConnectionQuery, mergeLists, threadOf } from '../flow/listing.js';
 import { SharedClients } from '../flow/shared-clients.js';
 import type { PlaneSink } from '../flow/sink.js';
 import type { Plan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
 import type { SharedTable } from '../pool/table.js';
+import type { Heirloom } from './handover.js';
+import { gather, spread } from './heirlooms.js';
 import type { Answer, Message, Numbered, Request, ThreadInit } from './messages.js';
 import type { Plane } from './plane.js';
 import { readRecords } from './records.js';
@@ -36,6 +38,8 @@ interface Thread {
 export interface ThreadedHooks {
   readonly sink: PlaneSink;
   onFault(fault: StrategyFault): void;
+  /** Threads serve nothing until `go`. */
+  readonly standby?: boolean;
   /** A thread died with so many connections; a new one takes its place. */
   onThreadLost(thread: number, lost: number, error: Error): void;
 }
@@ -54,6 +58,7 @@ export class ThreadedPlane implements Plane {
   private plan: Plan | undefined;
   private records = true;
   private closing = false;
+  private standby: boolean;
   private replacing: Promise<unknown> = Promise.resolve();
 
   private constructor(threads: number, table: SharedTable, hooks: ThreadedHooks) {
@@ -61,8 +66,10 @@ export class ThreadedPlane implements Plane {
     this.bells = Array.from({ length: threads }, openWake);
     this.table = table;
     this.hooks = hooks;
+    this.standby = hooks.standby === true;
   }
 
+  /** On standby threads serve nothing until `go`. */
   static async start(threads: number, table: SharedTable, hooks: ThreadedHooks): Promise<ThreadedPlane> {
     growDescriptorTable();
     const plane = new ThreadedPlane(threads, table, hooks);
@@ -70,13 +77,24 @@ export class ThreadedPlane implements Plane {
     return plane;
   }
 
-  async prepare(plan: Plan): Promise<void> {
+  async heirlooms(): Promise<readonly Heirloom[]> {
+    const answers = await Promise.all(this.list.map(thread => this.ask(thread, { type: 'sockets' })));
+    return gather(answers.map(answer => (answer.type === 'sockets' ? answer.sockets : [])));
+  }
+
+  async prepare(plan: Plan, heirlooms?: readonly Heirloom[]): Promise<void> {
     await this.replacing;
+    if (heirlooms !== undefined) {
+      await this.inherit(plan, heirlooms);
+      return;
+    }
     const [first, ...others] = this.list;
     const inherited = await this.bind(first!, plan, []);
     try {
       // Addresses are bound again by each thread; a unix socket has one queue for all.
-      const shared = inherited.map(({ key, port, fd }) => (port === 0 ? { key, port, fd } : { key, port }));
+      const shared = inherited.map(({ key, address, fds }) =>
+        address.kind === 'unix' ? { key, address, fds } : { key, address },
+      );
       await Promise.all(others.map(thread => this.bind(thread, plan, shared)));
     } catch (error) {
       await this.abandon();
@@ -98,6 +116,11 @@ export class ThreadedPlane implements Plane {
 
   async abandon(): Promise<void> {
     await this.askAll({ type: 'abandon' });
+  }
+
+  async go(): Promise<void> {
+    this.standby = false;
+    await this.askAll({ type: 'go' });
   }
 
   stopAccepting(): Promise<void> {
@@ -142,11 +165,24 @@ export class ThreadedPlane implements Plane {
     for (const bell of this.bells) closeFd(bell);
   }
 
+  /** Each thread listens under descriptors of its own; those that were passed on are closed. */
+  private async inherit(plan: Plan, heirlooms: readonly Heirloom[]): Promise<void> {
+    const parts = spread(heirlooms, this.threads);
+    try {
+      await Promise.all(this.list.map((thread, index) => this.bind(thread, plan, parts[index]!)));
+    } catch (error) {
+      await this.abandon();
+      throw error;
+    } finally {
+      for (const { fds } of heirlooms) for (const fd of fds) closeFd(fd);
+    }
+  }
+
   private async bind(
     thread: Thread,
     plan: Plan,
     inherited: readonly Inherited[],
-  ): Promise<readonly Required<Inherited>[]> {
+  ): Promise<readonly Sockets[]> {
     const answer = await this.ask(thread, { type: 'prepare', plan, inherited });
     return answer.type === 'prepared' ? answer.bound : [];
   }
@@ -183,6 +219,7 @@ export class ThreadedPlane implements Plane {
       table: this.table.buffers,
       ledger: this.ledger,
       replaces,
+      standby: this.standby,
       wakeFd,
       bells: this.bells,
     };

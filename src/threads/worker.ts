@@ -85,6 +85,11 @@ async function answer(request: Numbered): Promise<Answer> {
       if (prepared !== undefined) await plane.abandon(prepared);
       prepared = undefined;
       break;
+    case 'sockets':
+      return { type: 'sockets', sockets: plane.sockets };
+    case 'go':
+      go();
+      break;
     case 'stopAccepting':
       await plane.stopAccepting();
       break;
@@ -129,10 +134,19 @@ port.on('message', (request: Numbered) => {
     });
 });
 
+let go = (): void => {};
+/** Until then Node's own event loop is the only one, and this thread looks at no descriptor. */
+const standby = init.standby
+  ? new Promise<void>(resolve => {
+      go = resolve;
+    })
+  : undefined;
+
 /** One turn of Node's own event loop: messages, imports, promises. */
 const nodeTurn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
 async function serve(): Promise<void> {
+  await standby;
   while (!stopped) {
     // Records must not wait for the next event.
     loop.turn(busy > 0 ? 0 : records.count > 0 ? BATCH_MS : SETTLE_MS);

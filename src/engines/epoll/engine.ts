@@ -8,6 +8,7 @@ import type {
   Dial,
   DialObserver,
   Engine,
+  InheritedSocket,
   Listener,
   ListenObserver,
   Relay,
@@ -61,7 +62,7 @@ export class EpollEngine implements Engine {
     bind: Bind,
     socket: SocketPlan,
     observer: ListenObserver,
-    inherited?: number,
+    inherited?: InheritedSocket,
   ): Promise<Listener> {
     return EpollListener.open(this.loop, bind, socket, observer, this.binding(inherited));
   }
@@ -74,7 +75,11 @@ export class EpollEngine implements Engine {
     return new EpollRelay(this.loop, this.pipes, client as EpollConn, upstream as EpollConn, observer, track);
   }
 
-  async listenUdp(bind: Bind, observer: DatagramObserver, inherited?: number): Promise<DatagramListener> {
+  async listenUdp(
+    bind: Bind,
+    observer: DatagramObserver,
+    inherited?: InheritedSocket,
+  ): Promise<DatagramListener> {
     return EpollDatagramListener.open(this.udpSide(), bind, observer, this.binding(inherited));
   }
 
@@ -87,7 +92,7 @@ export class EpollEngine implements Engine {
     this.loop.stop();
   }
 
-  private binding(inherited: number | undefined): BindOptions {
+  private binding(inherited: InheritedSocket | undefined): BindOptions {
     return { shared: this.options.shared, exclusive: this.options.first, inherited };
   }
 

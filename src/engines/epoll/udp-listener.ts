@@ -87,6 +87,10 @@ export class EpollDatagramListener extends DatagramSocket implements DatagramLis
     return new EpollDatagramListener(side, bound, observer, wildcard);
   }
 
+  get fds(): readonly number[] {
+    return [this.fd];
+  }
+
   send(data: Uint8Array, offset: number, length: number, to: DatagramPeer): void {
     if (!this.closed) this.side.queue(this, data, offset, length, to);
   }

@@ -8,6 +8,7 @@ import type {
   Dial,
   DialObserver,
   Engine,
+  InheritedSocket,
   Listener,
   ListenObserver,
   Relay,
@@ -64,7 +65,12 @@ export class FaultyEngine implements Engine {
     return this.inner.now();
   }
 
-  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, inherited?: number): Promise<Listener> {
+  listen(
+    bind: Bind,
+    socket: SocketPlan,
+    observer: ListenObserver,
+    inherited?: InheritedSocket,
+  ): Promise<Listener> {
     return this.inner.listen(bind, socket, observer, inherited);
   }
 
@@ -72,7 +78,7 @@ export class FaultyEngine implements Engine {
     return this.inner.relay(client, upstream, observer, track);
   }
 
-  listenUdp(bind: Bind, observer: DatagramObserver, inherited?: number): Promise<DatagramListener> {
+  listenUdp(bind: Bind, observer: DatagramObserver, inherited?: InheritedSocket): Promise<DatagramListener> {
     return this.inner.listenUdp(bind, observer, inherited);
   }
 

@@ -1,11 +1,14 @@
+import { linkSync, renameSync, rmSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { type Bind, type Endpoint, formatAddress, Peer } from '../../address.js';
 import { Lb4Error } from '../../errors.js';
 import type { SocketPlan } from '../../pool/plan.js';
 import { describeSystemError } from '../../system-error.js';
-import type { Listener, ListenObserver } from '../engine.js';
+import type { InheritedSocket, Listener, ListenObserver } from '../engine.js';
 import { NetConn, WATER_MARK } from './conn.js';
+import { descriptorOf } from './descriptor.js';
+import type { Standby } from './standby.js';
 
 /**
  * Connections that may wait while a listener is paused. Node cannot stop accepting without closing the listening
@@ -14,32 +17,43 @@ import { NetConn, WATER_MARK } from './conn.js';
 export const MAX_PARKED = 1024;
 
 export class NetListener implements Listener {
-  readonly fd = -1;
   readonly address: Endpoint;
   observer: ListenObserver;
   private readonly server: Server;
   private readonly parked: Socket[] = [];
   private paused = false;
   private readonly maxParked: number;
+  private readonly inherited: InheritedSocket | undefined;
 
-  private constructor(server: Server, address: Endpoint, observer: ListenObserver, maxParked: number) {
+  private constructor(
+    server: Server,
+    address: Endpoint,
+    observer: ListenObserver,
+    maxParked: number,
+    inherited: InheritedSocket | undefined,
+  ) {
     this.server = server;
     this.address = address;
     this.observer = observer;
     this.maxParked = maxParked;
+    this.inherited = inherited;
     server.on('connection', (socket: Socket) => this.accept(socket));
     server.on('error', (error: NodeJS.ErrnoException) =>
       this.observer.onAcceptTrouble(describeSystemError(error)),
     );
   }
 
-  /** Rejects with Lb4Error LB4_LISTEN. A unix socket left behind by a dead process is replaced. */
+  /**
+   * Rejects with Lb4Error LB4_LISTEN. A unix socket left behind by a dead process is replaced. On standby an inherited socket
+   * is listened on only when that is over: Node accepts from then on.
+   */
   static async open(
     bind: Bind,
     options: SocketPlan,
     observer: ListenObserver,
     maxParked: number,
-    inherited?: number,
+    standby: Standby,
+    inherited?: InheritedSocket,
   ): Promise<NetListener> {
     const server = createServer({
       allowHalfOpen: true,
@@ -52,8 +66,10 @@ export class NetListener implements Listener {
       const address =
         inherited === undefined
           ? await bindServer(server, bind, options.backlog)
-          : await inherit(server, bind, inherited);
-      return new NetListener(server, address, observer, maxParked);
+          : standby.defer(() => inherit(server, bind, inherited.fd))
+            ? asEndpoint(bind)
+            : await inherit(server, bind, inherited.fd);
+      return new NetListener(server, address, observer, maxParked, inherited);
     } catch (error) {
       throw new Lb4Error(
         'LB4_LISTEN',
@@ -63,6 +79,10 @@ export class NetListener implements Listener {
         },
       );
     }
+  }
+
+  get fds(): readonly number[] {
+    return [this.server.listening ? descriptorOf(this.server) : (this.inherited?.fd ?? -1)];
   }
 
   pause(): void {
@@ -76,13 +96,18 @@ export class NetListener implements Listener {
     }
   }
 
-  close(): Promise<void> {
+  async close(handedOver = false): Promise<void> {
     for (const socket of this.parked.splice(0)) socket.destroy();
-    return new Promise(resolve => {
-      // 'close' would wait for the open connections, which live on; the socket itself is gone at once.
-      this.server.close();
-      resolve();
-    });
+    const { address, inherited } = this;
+    const path = address.kind === 'unix' ? address.path : undefined;
+    // Node takes away the path that it has bound itself.
+    const kept =
+      path !== undefined && handedOver && inherited === undefined ? `${path}.${process.pid}` : undefined;
+    if (kept !== undefined) linkSync(path!, kept);
+    // 'close' would wait for the open connections, which live on; the socket itself is gone at once.
+    this.server.close();
+    if (kept !== undefined) renameSync(kept, path!);
+    if (path !== undefined && inherited?.owned === true && !handedOver) rmSync(path, { force: true });
   }
 
   private accept(socket: Socket): void {
@@ -128,6 +153,11 @@ async function inherit(server: Server, bind: Bind, fd: number): Promise<Endpoint
   const address = server.address();
   if (address === null || typeof address === 'string') return bind as Endpoint;
   return { kind: 'ip', host: address.address, port: address.port };
+}
+
+/** Where a socket will listen that is not asked yet. */
+function asEndpoint(bind: Bind): Endpoint {
+  return bind.kind === 'any' ? { kind: 'ip', host: '::', port: bind.port } : bind;
 }
 
 async function bindServer(server: Server, bind: Bind, backlog: number): Promise<Endpoint> {
