@@ -120,8 +120,9 @@ export class Balancer extends Operations {
    * Get ready to go on with what another process serves, and touch nothing of it: to be followed by `goOn`. `inherited`: its
    * listening sockets. The configuration of this balancer has to be the outline's. Rejects as `start` does.
    */
-  standBy({ services }: Outline, inherited: readonly Heirloom[]): Promise<void> {
-    return this.begin('standby', plane => this.services.restore(plane, services, inherited));
+  async standBy({ services }: Outline, inherited: readonly Heirloom[]): Promise<Plane> {
+    await this.begin('standby', plane => this.services.restore(plane, services, inherited));
+    return this.plane!;
   }
 
   /** Whether it could be reloaded with this configuration, without doing it. Rejects with Lb4Error, as `apply` would. */
@@ -157,7 +158,7 @@ export class Balancer extends Operations {
       try {
         const result = await give({
           plane,
-          outline: { config: services.config, services: services.state },
+          outline: { config: services.config, services: services.outline },
           sockets: this.passed,
           estate: () => {
             events.hold();
@@ -175,6 +176,19 @@ export class Balancer extends Operations {
         throw error;
       }
     });
+  }
+
+  /**
+   * After `handOver`: end what is left here. Connections that went over (`gone`) are the other process's, and nothing is said to them;
+   * where they did not they may finish until `drain_timeout`. Resolves when nothing is left.
+   */
+  async leave(gone: boolean): Promise<void> {
+    if (gone) {
+      await this.plane!.handover!.leave();
+      await this.destroy();
+    } else {
+      await this.close();
+    }
   }
 
   /** Tell subscribers, and the log, of something that happened to the process. */

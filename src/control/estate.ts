@@ -1,18 +1,19 @@
 import type { Config } from '../config/schema.js';
 import type { EventHub, EventsState } from './events.js';
 import type { Incidents, IncidentsState } from './incidents.js';
-import type { ServiceSet, ServicesNumbers, ServicesState } from './services.js';
+import type { ServiceState } from './service.js';
+import type { ServiceSet, ServicesNumbers, ServicesOutline } from './services.js';
 import type { Shedder, ShedState } from './shedder.js';
 
 /** What a process that takes over from another needs before it can serve the same: no numbers, nothing that changes by itself. */
 export interface Outline {
   readonly config: Config;
-  readonly services: ServicesState;
+  readonly services: ServicesOutline;
 }
 
 /** Everything that the control plane knows, as plain data (structuredClone), at the moment at which another takes over. */
 export interface Estate {
-  readonly services: ServicesState;
+  readonly services: readonly ServiceState[];
   readonly numbers: ServicesNumbers;
   readonly events: EventsState;
   readonly incidents: IncidentsState;

@@ -60,6 +60,21 @@ export type Happening =
   | { readonly type: 'reloaded'; readonly changes: readonly string[]; readonly kept: number }
   /** A configuration was refused: nothing was changed. */
   | { readonly type: 'reload_refused'; readonly errors: readonly string[] }
+  /** Another process is to take over: what is done now. */
+  | { readonly type: 'upgrade_step'; readonly step: string; readonly detail: string }
+  /** It did not take over: everything is as it was. */
+  | { readonly type: 'upgrade_refused'; readonly errors: readonly string[] }
+  /** This process has taken over from one of version `from`, with so many connections and flows, which stood still for `freeze_ms`. */
+  | {
+      readonly type: 'upgraded';
+      readonly from: string;
+      readonly version: string;
+      readonly pid: number;
+      readonly connections: number;
+      readonly flows: number;
+      readonly freeze_ms: number | null;
+      readonly lost: readonly string[];
+    }
   /** A data-plane thread died and is replaced; its `connections` are lost. */
   | {
       readonly type: 'thread_lost';

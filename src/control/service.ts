@@ -49,12 +49,20 @@ export interface LastCheck {
   readonly result: CheckResult;
 }
 
-/** Everything that another process needs to go on with a service. */
-export interface ServiceState {
+/** What another process needs to have the same service with the same backends. */
+export interface ServiceOutline {
   readonly config: ServiceConfig;
   readonly slot: number;
   readonly served: boolean;
   readonly runtime: RuntimeState;
+  readonly discovery: DiscoveryState;
+  readonly roster: RosterState;
+}
+
+/** What is known about a service beside that, and changes all the time. */
+export interface ServiceState {
+  readonly slot: number;
+  readonly changes: RuntimeState['changes'];
   readonly discovery: DiscoveryState;
   readonly roster: RosterState;
   readonly monitor: MonitorState;
@@ -276,17 +284,27 @@ export class ServiceControl {
     this.discovery.release();
   }
 
-  get state(): ServiceState {
-    const { config, slot, served, runtime, discovery, roster, monitor } = this;
-    const checks = [...this.list, ...this.leaving].flatMap(backend => {
-      const check = this.lastChecks.get(backend);
-      return check === undefined ? [] : [[backend.slot, check] as const];
-    });
+  get outline(): ServiceOutline {
+    const { config, slot, served, runtime, discovery, roster } = this;
     return {
       config,
       slot,
       served,
       runtime: runtime.state,
+      discovery: discovery.state,
+      roster: roster.state,
+    };
+  }
+
+  get state(): ServiceState {
+    const { slot, runtime, discovery, roster, monitor } = this;
+    const checks = [...this.list, ...this.leaving].flatMap(backend => {
+      const check = this.lastChecks.get(backend);
+      return check === undefined ? [] : [[backend.slot, check] as const];
+    });
+    return {
+      slot,
+      changes: runtime.state.changes,
       discovery: discovery.state,
       roster: roster.state,
       monitor: monitor.state,
@@ -295,18 +313,18 @@ export class ServiceControl {
   }
 
   /** A service as another process had it, in its slot; nothing is probed or looked up before `resume`. */
-  static restore(state: ServiceState, deps: ServiceDeps): ServiceControl {
-    const service = new ServiceControl(state.config, deps, state.slot);
-    service.served = state.served;
-    service.runtime.restore(state.runtime);
-    service.discovery.restore(state.discovery);
-    service.roster.restore(state.roster);
+  static restore(outline: ServiceOutline, deps: ServiceDeps): ServiceControl {
+    const service = new ServiceControl(outline.config, deps, outline.slot);
+    service.served = outline.served;
+    service.runtime.restore(outline.runtime);
+    service.discovery.restore(outline.discovery);
+    service.roster.restore(outline.roster);
     return service;
   }
 
   /** Bring it to what it was in the end. The list of backends is the one that was restored. */
   catchUp(state: ServiceState): void {
-    this.runtime.restoreChanges(state.runtime.changes);
+    this.runtime.restoreChanges(state.changes);
     this.roster.catchUp(state.roster);
     const checks = new Map(state.lastChecks);
     for (const backend of [...this.list, ...this.leaving]) {

@@ -18,7 +18,13 @@ import { Drains, drainPace } from './drains.js';
 import type { EventHub } from './events.js';
 import type { Journal } from './journal.js';
 import { measureServices, type ServiceMeasures } from './measure.js';
-import { requireService, ServiceControl, type ServiceDeps, type ServiceState } from './service.js';
+import {
+  requireService,
+  ServiceControl,
+  type ServiceDeps,
+  type ServiceOutline,
+  type ServiceState,
+} from './service.js';
 import type { PassedSockets } from './sockets.js';
 
 export interface ServiceSetInit {
@@ -34,11 +40,11 @@ export interface ServiceSetInit {
 }
 
 /** What another process needs to go on with the services. */
-export interface ServicesState {
+export interface ServicesOutline {
   readonly slots: SlotsState;
-  readonly services: readonly ServiceState[];
+  readonly services: readonly ServiceOutline[];
   /** Gone from the configuration, but with connections. */
-  readonly retired: readonly ServiceState[];
+  readonly retired: readonly ServiceOutline[];
 }
 
 /** What is counted and remembered in the table. */
@@ -209,13 +215,18 @@ export class ServiceSet {
     for (const service of this.services.values()) service.release();
   }
 
-  /** Everything but the numbers in the table, for another process. Call it while held. */
-  get state(): ServicesState {
+  /** What another process needs to have the same services. Call it while held. */
+  get outline(): ServicesOutline {
     return {
       slots: this.slots.state,
-      services: this.list.map(({ state }) => state),
-      retired: [...this.retired].map(({ state }) => state),
+      services: this.list.map(({ outline }) => outline),
+      retired: [...this.retired].map(({ outline }) => outline),
     };
+  }
+
+  /** What is known about them, but for the numbers in the table. */
+  get state(): readonly ServiceState[] {
+    return [...this.services.values(), ...this.retired].map(({ state }) => state);
   }
 
   /** The numbers, as of now. */
@@ -235,13 +246,13 @@ export class ServiceSet {
    * Have the services that another process has, on a data plane on standby. Nothing is probed, looked up or told before
    * `resume`. Rejects with Lb4Error.
    */
-  async restore(plane: Plane, state: ServicesState, inherited: readonly Heirloom[]): Promise<void> {
+  async restore(plane: Plane, outline: ServicesOutline, inherited: readonly Heirloom[]): Promise<void> {
     this.plane = plane;
     this.hold();
-    this.slots.state = state.slots;
-    const restored = state.services.map(one => ServiceControl.restore(one, this.deps));
+    this.slots.state = outline.slots;
+    const restored = outline.services.map(one => ServiceControl.restore(one, this.deps));
     this.services = new Map(restored.map(service => [service.config.name, service]));
-    for (const one of state.retired) this.retired.add(ServiceControl.restore(one, this.deps));
+    for (const one of outline.retired) this.retired.add(ServiceControl.restore(one, this.deps));
     this.journal.connections = this.config.log.connections;
     plane.wantRecords(this.config.log.connections);
     // Connections of services that are gone need them too: the data plane retires them as it has done in the other process.
@@ -276,20 +287,20 @@ export class ServiceSet {
   }
 
   /** Bring everything to what it was in the end. */
-  catchUp(state: ServicesState, numbers: ServicesNumbers): void {
+  catchUp(states: readonly ServiceState[], numbers: ServicesNumbers): void {
     const { table } = this;
     for (const slot of numbers.slots) table.writeSlot(slot);
     for (const [slot, tally] of readTotals(numbers.totals)) table.addTally(slot, tally);
     const tallies = readTotals(numbers.departedTotals);
     for (const [i, [service, id]] of numbers.departed.entries()) this.departed.add(service, id, tallies.get(i)!);
-    for (const [service, one] of this.pairs(state)) service.catchUp(one);
+    for (const [service, state] of this.pairs(states)) service.catchUp(state);
     table.bump();
   }
 
   /** Look after everything from now on. */
-  resume(state: ServicesState): void {
+  resume(states: readonly ServiceState[]): void {
     this.held = false;
-    for (const [service, one] of this.pairs(state)) service.resume(one, this.retired.has(service));
+    for (const [service, state] of this.pairs(states)) service.resume(state, this.retired.has(service));
     // What serves nobody any more but has connections has been in the plan for them.
     if (this.retired.size > 0) this.replan();
   }
@@ -336,10 +347,10 @@ export class ServiceSet {
   }
 
   /** Services with what another process knew of them. */
-  private *pairs(state: ServicesState): Iterable<readonly [ServiceControl, ServiceState]> {
-    const states = new Map([...state.services, ...state.retired].map(one => [one.slot, one]));
+  private *pairs(states: readonly ServiceState[]): Iterable<readonly [ServiceControl, ServiceState]> {
+    const bySlot = new Map(states.map(state => [state.slot, state]));
     for (const service of [...this.services.values(), ...this.retired]) {
-      const one = states.get(service.slot);
+      const one = bySlot.get(service.slot);
       if (one !== undefined) yield [service, one];
     }
   }
