@@ -142,6 +142,15 @@ export class ListenerSet {
     return found?.protocol === 'udp' ? found.listeners : [];
   }
 
+  /** The address of a datagram listener, and its place among those of that address. */
+  placeOf(listener: DatagramListener): { readonly key: string; readonly index: number } | undefined {
+    for (const { key, protocol, listeners } of this.open.values()) {
+      const index = protocol === 'udp' ? listeners.indexOf(listener) : -1;
+      if (index !== -1) return { key, index };
+    }
+    return undefined;
+  }
+
   /** Close the stream listeners; UDP flows live on theirs. */
   async closeStreams(handedOver: boolean): Promise<void> {
     const streams = [...this.open.values()].filter(({ protocol }) => protocol === 'tcp');

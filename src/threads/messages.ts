@@ -1,5 +1,7 @@
+import type { Share, Taken } from '../flow/incoming.js';
 import type { Inherited, Listening, Sockets } from '../flow/listeners.js';
 import type { ConnectionList, ConnectionQuery } from '../flow/listing.js';
+import type { Export } from '../flow/outgoing.js';
 import type { Plan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
 import type { TableBuffers } from '../pool/table.js';
@@ -20,6 +22,13 @@ export interface ThreadInit {
   readonly standby: boolean;
 }
 
+/** What thread `source` of another process gives, and which part of it is for the thread that gets this. */
+export interface Delivery {
+  readonly source: number;
+  readonly from: Export;
+  readonly share: Share;
+}
+
 /** What the control plane asks of a thread; each is answered by a `reply` with the same id. */
 export type Request =
   | { readonly type: 'prepare'; readonly plan: Plan; readonly inherited: readonly Inherited[] }
@@ -27,6 +36,11 @@ export type Request =
   | { readonly type: 'abandon' }
   | { readonly type: 'sockets' }
   | { readonly type: 'go' }
+  | { readonly type: 'copy' }
+  | { readonly type: 'freeze' }
+  | { readonly type: 'thaw' }
+  | { readonly type: 'adopt'; readonly deliveries: readonly Delivery[] }
+  | { readonly type: 'complete'; readonly deliveries: readonly Delivery[] }
   | { readonly type: 'stopAccepting' }
   | {
       readonly type: 'close';
@@ -51,6 +65,8 @@ export type Numbered = Request & { readonly id: number };
 export type Answer =
   | { readonly type: 'prepared'; readonly bound: readonly Sockets[] }
   | { readonly type: 'sockets'; readonly sockets: readonly Sockets[] }
+  | { readonly type: 'exported'; readonly given: Export }
+  | { readonly type: 'taken'; readonly taken: Taken }
   | { readonly type: 'committed'; readonly listening: readonly Listening[] }
   | { readonly type: 'listed'; readonly list: ConnectionList }
   | { readonly type: 'ended'; readonly count: number }

@@ -11,14 +11,18 @@ import type { PlaneSink } from '../flow/sink.js';
 import type { Plan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
 import type { SharedTable } from '../pool/table.js';
-import type { Heirloom } from './handover.js';
+import type { Handover, Heirloom } from './handover.js';
 import { gather, spread } from './heirlooms.js';
 import type { Answer, Message, Numbered, Request, ThreadInit } from './messages.js';
 import type { Plane } from './plane.js';
 import { readRecords } from './records.js';
+import { ThreadedHandover } from './threaded-handover.js';
 
 /** A thread that dies is replaced after this, so that one which dies at once does not spin. */
 const REPLACE_AFTER_MS = 100;
+
+/** In the ledger: no thread, and nothing is entered for it. */
+const CONTROL_PLANE = 254;
 
 /** A thread that dies takes its answers with it; that is told by `onThreadLost`. */
 function ignore(): void {}
@@ -48,6 +52,7 @@ export interface ThreadedHooks {
 export class ThreadedPlane implements Plane {
   readonly engine = 'epoll';
   readonly threads: number;
+  readonly handover: Handover;
   private readonly table: SharedTable;
   private readonly hooks: ThreadedHooks;
   private readonly ledger = FdLedger.createBuffer();
@@ -59,6 +64,7 @@ export class ThreadedPlane implements Plane {
   private records = true;
   private closing = false;
   private standby: boolean;
+  private left = false;
   private replacing: Promise<unknown> = Promise.resolve();
 
   private constructor(threads: number, table: SharedTable, hooks: ThreadedHooks) {
@@ -67,6 +73,12 @@ export class ThreadedPlane implements Plane {
     this.table = table;
     this.hooks = hooks;
     this.standby = hooks.standby === true;
+    this.handover = new ThreadedHandover(
+      threads,
+      new FdLedger(this.ledger, CONTROL_PLANE),
+      request => Promise.all(this.list.map((thread, index) => this.ask(thread, request(index)))),
+      () => this.leave(),
+    );
   }
 
   /** On standby threads serve nothing until `go`. */
@@ -158,10 +170,27 @@ export class ThreadedPlane implements Plane {
   }
 
   async destroy(reason: CloseReason): Promise<void> {
+    if (this.left) return;
+    // What another process has given still belongs to that one.
+    if (this.standby) return this.leave();
     this.closing = true;
+    this.left = true;
     await this.replacing;
     await this.askAll({ type: 'destroy', reason }).catch(ignore);
     await Promise.all(this.list.map(({ worker }) => worker.terminate()));
+    for (const bell of this.bells) closeFd(bell);
+  }
+
+  /** End without a word to anybody: another process has all that is open here. */
+  private async leave(): Promise<void> {
+    if (this.left) return;
+    this.closing = true;
+    this.left = true;
+    await this.replacing;
+    await Promise.all(this.list.map(({ worker }) => worker.terminate()));
+    this.list.forEach((_, index) => {
+      this.closeAll(index);
+    });
     for (const bell of this.bells) closeFd(bell);
   }
 
@@ -277,13 +306,19 @@ export class ThreadedPlane implements Plane {
     }
   }
 
+  /** Close what a thread that has ended had open. */
+  private closeAll(index: number): void {
+    const ledger = new FdLedger(this.ledger, index);
+    for (const fd of ledger.ownedBy(index)) {
+      ledger.disown(fd);
+      closeFd(fd);
+    }
+  }
+
   /** Close what the dead thread had open, take its connections off the books and start another. */
   private replace(index: number, error: Error): void {
     const lost = this.table.writeOff(index);
-    for (const fd of new FdLedger(this.ledger, index).ownedBy(index)) {
-      new FdLedger(this.ledger, index).disown(fd);
-      closeFd(fd);
-    }
+    this.closeAll(index);
     // The places that it had are there for others.
     for (const bell of this.bells) wake(bell);
     this.hooks.onThreadLost(index, lost, error);
