@@ -105,6 +105,13 @@ export class ThreadedPlane implements Plane {
     return this.askAll({ type: 'stopAccepting' });
   }
 
+  look(): void {
+    if (this.closing) return;
+    const { board } = this.table;
+    const firsts = this.plan?.services.map(({ slot }) => board.first(slot)) ?? [];
+    for (const thread of new Set(firsts)) if (thread !== -1) wake(this.bells[thread]!);
+  }
+
   close(slot: number, perSecond: number, reason: CloseReason): void {
     void this.askAll({ type: 'close', slot, perSecond: perSecond / this.threads, reason }).catch(ignore);
   }
