@@ -98,6 +98,7 @@ export function saveConnectionState(connection: Connection, transfer: Transfer, 
   transfer.saveConnState(connection.socket, into);
   into.number(connection.clientFinished ? 1 : 0);
   into.number(connection.ticket);
+  into.number(connection.waitsUntil);
   into.text(connection.tried?.join() ?? '');
 }
 
@@ -116,6 +117,7 @@ export function loadConnectionState(connection: Connection, transfer: Transfer, 
   transfer.loadConnState(connection.socket, from);
   connection.clientFinished = from.number() === 1;
   connection.ticket = from.number();
+  connection.waitsUntil = from.number();
   const tried = from.text();
   if (tried !== '') connection.tried = tried.split(',').map(Number);
 }

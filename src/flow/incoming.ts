@@ -17,6 +17,7 @@ export interface Share {
   readonly ordinals: readonly number[];
 }
 
+/** What a thread has now. */
 export interface Taken {
   readonly connections: number;
   readonly flows: number;

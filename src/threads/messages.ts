@@ -16,8 +16,6 @@ export interface ThreadInit {
   /** Eventfds: one that the control plane writes to when there is a message, and one a thread that other threads write to. */
   readonly wakeFd: number;
   readonly bells: readonly number[];
-  /** Another thread has died here: the addresses are bound already. */
-  readonly replaces: boolean;
   /** Serve nothing until `go`. */
   readonly standby: boolean;
 }
@@ -34,7 +32,6 @@ export type Request =
   | { readonly type: 'prepare'; readonly plan: Plan; readonly inherited: readonly Inherited[] }
   | { readonly type: 'commit'; readonly plan: Plan }
   | { readonly type: 'abandon' }
-  | { readonly type: 'sockets' }
   | { readonly type: 'go' }
   | { readonly type: 'copy' }
   | { readonly type: 'freeze' }
@@ -64,7 +61,6 @@ export type Numbered = Request & { readonly id: number };
 
 export type Answer =
   | { readonly type: 'prepared'; readonly bound: readonly Sockets[] }
-  | { readonly type: 'sockets'; readonly sockets: readonly Sockets[] }
   | { readonly type: 'exported'; readonly given: Export }
   | { readonly type: 'taken'; readonly taken: Taken }
   | { readonly type: 'committed'; readonly listening: readonly Listening[] }

@@ -21,32 +21,36 @@ type AskThreads = (request: (thread: number) => Request) => Promise<readonly Ans
 export class ThreadedHandover implements Handover {
   private readonly threads: number;
   private readonly ledger: FdLedger;
+  private readonly findPlaces: () => readonly ReadonlyMap<string, number>[];
   private readonly ask: AskThreads;
   readonly leave: () => Promise<void>;
-  /** For each thread and address the place of its first socket among those of all threads. */
-  private places: readonly ReadonlyMap<string, number>[] | undefined;
   /** Connections that came so far: they go around among the threads. */
   private came = 0;
 
-  constructor(threads: number, ledger: FdLedger, ask: AskThreads, leave: () => Promise<void>) {
+  /** `places`: for each thread and address the place of its first socket among those of all threads. */
+  constructor(
+    threads: number,
+    ledger: FdLedger,
+    places: () => readonly ReadonlyMap<string, number>[],
+    ask: AskThreads,
+    leave: () => Promise<void>,
+  ) {
     this.threads = threads;
     this.ledger = ledger;
+    this.findPlaces = places;
     this.ask = ask;
     this.leave = leave;
   }
 
   async copy(): Promise<Bundle> {
-    this.places ??= await this.findPlaces();
     return this.export({ type: 'copy' });
   }
 
   async freeze(): Promise<Bundle> {
-    this.places ??= await this.findPlaces();
     return this.export({ type: 'freeze' });
   }
 
   async thaw(): Promise<void> {
-    this.places = undefined;
     await this.ask(() => ({ type: 'thaw' }));
   }
 
@@ -74,13 +78,13 @@ export class ThreadedHandover implements Handover {
 
   private async export(request: Request): Promise<Bundle> {
     const answers = await this.ask(() => request);
+    const places = this.findPlaces();
     const fds: number[] = [];
     const parts = answers.flatMap((answer, thread): Part[] => {
       if (answer.type !== 'exported') return [];
       const { fds: own, ...rest } = answer.given;
       for (const fd of own) fds.push(fd);
-      const places = this.places![thread]!;
-      const ordinals = rest.listeners.map(({ key, index }) => (places.get(key) ?? 0) + index);
+      const ordinals = rest.listeners.map(({ key, index }) => (places[thread]!.get(key) ?? 0) + index);
       return [{ ...rest, count: own.length, ordinals }];
     });
     return { fds, data: parts };
@@ -108,19 +112,5 @@ export class ThreadedHandover implements Handover {
   /** Descriptors that no thread has taken. */
   private closeUnwanted({ fds }: Bundle): void {
     for (const fd of fds) if (!this.ledger.isOwned(fd)) close(fd);
-  }
-
-  private async findPlaces(): Promise<readonly ReadonlyMap<string, number>[]> {
-    const answers = await this.ask(() => ({ type: 'sockets' }));
-    const seen = new Map<string, number>();
-    return answers.map(answer => {
-      const own = new Map<string, number>();
-      for (const { key, fds } of answer.type === 'sockets' ? answer.sockets : []) {
-        const first = seen.get(key) ?? 0;
-        own.set(key, first);
-        seen.set(key, first + fds.length);
-      }
-      return own;
-    });
   }
 }

@@ -22,7 +22,6 @@ const post = (message: Message): void => port.postMessage(message);
 
 const engine = new EpollEngine({
   shared: init.threads > 1,
-  first: init.index === 0 && !init.replaces,
   ledger: new FdLedger(init.ledger, init.index),
   wakeFd: init.wakeFd,
 });
@@ -118,8 +117,6 @@ async function answer(request: Numbered): Promise<Answer> {
       if (prepared !== undefined) await plane.abandon(prepared);
       prepared = undefined;
       break;
-    case 'sockets':
-      return { type: 'sockets', sockets: plane.sockets };
     case 'go':
       loop.readClock();
       incoming?.go();
