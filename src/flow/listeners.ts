@@ -3,9 +3,9 @@ import type {
   DatagramListener,
   DatagramObserver,
   Engine,
-  InheritedSocket,
   Listener,
   ListenObserver,
+  Taken,
 } from '../engines/engine.js';
 import type { Plan, ServicePlan } from '../pool/plan.js';
 
@@ -34,6 +34,8 @@ export interface Sockets {
   readonly protocol: 'tcp' | 'udp';
   readonly address: Endpoint;
   readonly fds: readonly number[];
+  /** The path of a unix socket goes when these close. */
+  readonly owned: boolean;
 }
 
 /** An address that is bound already: by another thread, by another process, or before this thread took over. */
@@ -142,6 +144,15 @@ export class ListenerSet {
     return found?.protocol === 'udp' ? found.listeners : [];
   }
 
+  /** The address of a datagram listener, and its place among those of that address. */
+  placeOf(listener: DatagramListener): { readonly key: string; readonly index: number } | undefined {
+    for (const { key, protocol, listeners } of this.open.values()) {
+      const index = protocol === 'udp' ? listeners.indexOf(listener) : -1;
+      if (index !== -1) return { key, index };
+    }
+    return undefined;
+  }
+
   /** Close the stream listeners; UDP flows live on theirs. */
   async closeStreams(handedOver: boolean): Promise<void> {
     const streams = [...this.open.values()].filter(({ protocol }) => protocol === 'tcp');
@@ -166,29 +177,27 @@ export class ListenerSet {
     const { slot, protocol, socket } = service;
     const { bind, fd } = service.listen[i]!;
     const at = known !== undefined && bind.kind !== 'unix' ? { ...bind, port: portOf(known.address) } : bind;
-    const fds = known?.fds ?? (fd === -1 ? [undefined] : [fd]);
     const owned = fd === -1 && known?.owned === true;
-    const inherited = fds.map(one => (one === undefined ? undefined : { fd: one, owned }));
+    const fds = known?.fds ?? (fd === -1 ? undefined : [fd]);
+    const taken = fds?.map(one => ({ fd: one, owned })) ?? [known && {}];
     if (protocol === 'tcp') {
-      const listeners = await openEach(inherited, one =>
-        engine.listen(at, socket, observers.stream(slot), one),
-      );
+      const listeners = await openEach(taken, one => engine.listen(at, socket, observers.stream(slot), one));
       for (const listener of listeners) listener.pause();
       return { key, protocol, address: known?.address ?? listeners[0]!.address, listeners };
     }
-    const listeners = await openEach(inherited, one => engine.listenUdp(at, observers.datagram(slot), one));
+    const listeners = await openEach(taken, one => engine.listenUdp(at, observers.datagram(slot), one));
     return { key, protocol, address: known?.address ?? listeners[0]!.address, listeners };
   }
 }
 
 /** All or none. */
 async function openEach<T extends { close(): Promise<void> }>(
-  inherited: readonly (InheritedSocket | undefined)[],
-  open: (inherited: InheritedSocket | undefined) => Promise<T>,
+  taken: readonly (Taken | undefined)[],
+  open: (taken: Taken | undefined) => Promise<T>,
 ): Promise<T[]> {
   const opened: T[] = [];
   try {
-    for (const one of inherited) opened.push(await open(one));
+    for (const one of taken) opened.push(await open(one));
   } catch (error) {
     await Promise.all(opened.map(one => one.close()));
     throw error;
@@ -204,7 +213,8 @@ export async function closeAll(list: Iterable<Open>, handedOver = false): Promis
 }
 
 export function socketsOf({ key, protocol, address, listeners }: Open): Sockets {
-  return { key, protocol, address, fds: listeners.flatMap(({ fds }) => fds) };
+  const owned = protocol === 'tcp' && listeners.some(one => one.owned);
+  return { key, protocol, address, fds: listeners.flatMap(({ fds }) => fds), owned };
 }
 
 function portOf(address: Endpoint): number {
@@ -212,7 +222,7 @@ function portOf(address: Endpoint): number {
 }
 
 /** A key for each address of the service. Port 0 is a new port for each service; any other is one listener whoever serves it. */
-function listenKeys({ name, protocol, listen }: ServicePlan): string[] {
+export function listenKeys({ name, protocol, listen }: ServicePlan): string[] {
   return listen.map(({ bind }) => {
     const address = formatAddress(bind);
     return `${address.endsWith(':0') ? `${name} ` : ''}${protocol} ${address}`;

@@ -23,6 +23,7 @@ export class LocalPlane implements Plane {
   private readonly settling: NodeJS.Timeout;
   private readonly begin: () => Promise<void>;
   private prepared: Prepared | undefined;
+  private looking: NodeJS.Immediate | undefined;
 
   /** `begin`: what ends the engine's standby. */
   constructor(
@@ -44,7 +45,7 @@ export class LocalPlane implements Plane {
   }
 
   async prepare(plan: Plan, inherited: readonly Heirloom[] = []): Promise<void> {
-    this.prepared = await this.plane.prepare(plan, spread(inherited, 1)[0]);
+    this.prepared = await this.plane.prepare(plan, [...spread(inherited, 1)[0]!.values()]);
   }
 
   commit(plan: Plan): Promise<readonly Listening[]> {
@@ -64,6 +65,14 @@ export class LocalPlane implements Plane {
 
   stopAccepting(handedOver = false): Promise<void> {
     return this.plane.stopAccepting(handedOver);
+  }
+
+  look(): void {
+    // Not within the change: who waits may dial at once, and that may fail and change something else.
+    this.looking ??= setImmediate(() => {
+      this.looking = undefined;
+      this.plane.look();
+    });
   }
 
   close(slot: number, perSecond: number, reason: CloseReason): void {
@@ -86,6 +95,7 @@ export class LocalPlane implements Plane {
 
   destroy(reason: CloseReason): Promise<void> {
     clearInterval(this.settling);
+    clearImmediate(this.looking);
     return this.plane.destroy(reason);
   }
 }

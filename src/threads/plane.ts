@@ -23,6 +23,8 @@ export interface Plane {
   go(): Promise<void>;
   /** `handedOver`: another process has the listening sockets and goes on with them; UDP flows end, since theirs are the same. */
   stopAccepting(handedOver?: boolean): Promise<void>;
+  /** Backends may be usable that were not: those who wait for one look. May be called often. */
+  look(): void;
   /** End the connections of a backend, or all (`slot` -1), at `perSecond` (may be Infinity). */
   close(slot: number, perSecond: number, reason: CloseReason): void;
   /** The connections or flows of a service, as far as they are wanted. */

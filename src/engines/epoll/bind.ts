@@ -2,7 +2,6 @@ import { unlinkSync } from 'node:fs';
 import { type Bind, type Endpoint, formatAddress, Peer } from '../../address.js';
 import { Lb4Error } from '../../errors.js';
 import { describeSystemError } from '../../system-error.js';
-import type { InheritedSocket } from '../engine.js';
 import {
   AF_INET6,
   AF_UNIX,
@@ -45,7 +44,10 @@ export interface BindOptions {
   readonly shared: boolean;
   /** Nobody here has the address yet: find out whether another program has it, which SO_REUSEPORT would hide. */
   readonly exclusive: boolean;
-  readonly inherited?: InheritedSocket | undefined;
+  /** A descriptor that is bound already. */
+  readonly inherited: number | undefined;
+  /** The path of a unix socket goes when the listener closes. */
+  readonly owned: boolean;
 }
 
 /** A bound socket of `type` (SOCK_STREAM, SOCK_DGRAM). Throws Lb4Error LB4_LISTEN. */
@@ -53,7 +55,7 @@ export function openBound(loop: Loop, bind: Bind, type: number, options: BindOpt
   const { shared, exclusive, inherited } = options;
   const { slab } = loop;
   try {
-    if (inherited !== undefined) return inherit(loop, bind, inherited.fd);
+    if (inherited !== undefined) return inherit(loop, bind, inherited);
     let at = bind;
     if (shared && exclusive && bind.kind !== 'unix') {
       const probe = bindAny(slab, bind, type, false);

@@ -163,6 +163,7 @@ export const MSG_CTRUNC = 8;
 export const MSG_CMSG_CLOEXEC = 0x40000000;
 export const SCM_RIGHTS = 1;
 export const SHUT_WR = 1;
+export const SHUT_RDWR = 2;
 
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;

@@ -102,6 +102,16 @@ export class EpollDatagramListener extends DatagramSocket implements DatagramLis
     this.side.loop.close(this.fd);
   }
 
+  /** The address behind a number in a DatagramPeer; undefined for the bound one. */
+  localAddress(local: number): Peer | undefined {
+    return this.locals[local];
+  }
+
+  /** The number of a local address. */
+  numberOf({ family, a0, a1, a2, a3 }: Peer): number {
+    return this.wildcard && family !== 0 ? this.intern(a0, a1, a2, a3, family === 4) : 0;
+  }
+
   onEvents(): void {
     const { side, from } = this;
     const { ring, named } = side;

@@ -9,12 +9,12 @@ import type {
   Dial,
   DialObserver,
   Engine,
-  InheritedSocket,
   Listener,
   ListenObserver,
   Relay,
   RelayObserver,
   StreamConn,
+  Taken,
   UpstreamObserver,
 } from '../engine.js';
 import type { NetConn } from './conn.js';
@@ -68,13 +68,8 @@ export class NetEngine implements Engine {
 
   readonly now = (): number => monotonic();
 
-  listen(
-    bind: Bind,
-    socket: SocketPlan,
-    observer: ListenObserver,
-    inherited?: InheritedSocket,
-  ): Promise<Listener> {
-    return NetListener.open(bind, socket, observer, this.maxParked, this.standby, inherited);
+  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, taken?: Taken): Promise<Listener> {
+    return NetListener.open(bind, socket, observer, this.maxParked, this.standby, taken);
   }
 
   dial(endpoint: Endpoint, socket: SocketPlan, observer: DialObserver): Dial {
@@ -85,8 +80,8 @@ export class NetEngine implements Engine {
     return new NetRelay(client as NetConn, upstream as NetConn, observer, track, this.now, this.resets);
   }
 
-  listenUdp(bind: Bind, observer: DatagramObserver, inherited?: InheritedSocket): Promise<DatagramListener> {
-    return NetDatagramListener.open(bind, observer, this.standby, inherited);
+  listenUdp(bind: Bind, observer: DatagramObserver, taken?: Taken): Promise<DatagramListener> {
+    return NetDatagramListener.open(bind, observer, this.standby, taken);
   }
 
   dialUdp(endpoint: Endpoint, socket: SocketPlan, observer: UpstreamObserver): DatagramUpstream {

@@ -5,7 +5,7 @@ import { type Bind, type Endpoint, formatAddress, Peer } from '../../address.js'
 import { Lb4Error } from '../../errors.js';
 import type { SocketPlan } from '../../pool/plan.js';
 import { describeSystemError } from '../../system-error.js';
-import type { InheritedSocket, Listener, ListenObserver } from '../engine.js';
+import type { Listener, ListenObserver, Taken } from '../engine.js';
 import { NetConn, WATER_MARK } from './conn.js';
 import { descriptorOf } from './descriptor.js';
 import type { Standby } from './standby.js';
@@ -23,20 +23,21 @@ export class NetListener implements Listener {
   private readonly parked: Socket[] = [];
   private paused = false;
   private readonly maxParked: number;
-  private readonly inherited: InheritedSocket | undefined;
+  /** Whose descriptor it is, where Node has not bound it. */
+  private readonly taken: Taken | undefined;
 
   private constructor(
     server: Server,
     address: Endpoint,
     observer: ListenObserver,
     maxParked: number,
-    inherited: InheritedSocket | undefined,
+    taken: Taken | undefined,
   ) {
     this.server = server;
     this.address = address;
     this.observer = observer;
     this.maxParked = maxParked;
-    this.inherited = inherited;
+    this.taken = taken;
     server.on('connection', (socket: Socket) => this.accept(socket));
     server.on('error', (error: NodeJS.ErrnoException) =>
       this.observer.onAcceptTrouble(describeSystemError(error)),
@@ -53,7 +54,7 @@ export class NetListener implements Listener {
     observer: ListenObserver,
     maxParked: number,
     standby: Standby,
-    inherited?: InheritedSocket,
+    taken?: Taken,
   ): Promise<NetListener> {
     const server = createServer({
       allowHalfOpen: true,
@@ -63,13 +64,11 @@ export class NetListener implements Listener {
       keepAliveInitialDelay: options.keepalive,
     });
     try {
-      const address =
-        inherited === undefined
-          ? await bindServer(server, bind, options.backlog)
-          : standby.defer(() => inherit(server, bind, inherited.fd))
-            ? asEndpoint(bind)
-            : await inherit(server, bind, inherited.fd);
-      return new NetListener(server, address, observer, maxParked, inherited);
+      const fd = taken?.fd;
+      let address = asEndpoint(bind);
+      if (fd === undefined) address = await bindServer(server, bind, options.backlog);
+      else if (!standby.defer(() => inherit(server, bind, fd))) address = await inherit(server, bind, fd);
+      return new NetListener(server, address, observer, maxParked, taken);
     } catch (error) {
       throw new Lb4Error(
         'LB4_LISTEN',
@@ -82,7 +81,11 @@ export class NetListener implements Listener {
   }
 
   get fds(): readonly number[] {
-    return [this.server.listening ? descriptorOf(this.server) : (this.inherited?.fd ?? -1)];
+    return [this.server.listening ? descriptorOf(this.server) : (this.taken?.fd ?? -1)];
+  }
+
+  get owned(): boolean {
+    return this.taken?.fd === undefined || this.taken.owned === true;
   }
 
   pause(): void {
@@ -98,16 +101,23 @@ export class NetListener implements Listener {
 
   async close(handedOver = false): Promise<void> {
     for (const socket of this.parked.splice(0)) socket.destroy();
-    const { address, inherited } = this;
-    const path = address.kind === 'unix' ? address.path : undefined;
-    // Node takes away the path that it has bound itself.
-    const kept =
-      path !== undefined && handedOver && inherited === undefined ? `${path}.${process.pid}` : undefined;
-    if (kept !== undefined) linkSync(path!, kept);
+    const { address } = this;
+    if (address.kind === 'unix') {
+      this.closeUnix(address.path, handedOver);
+      return;
+    }
     // 'close' would wait for the open connections, which live on; the socket itself is gone at once.
     this.server.close();
-    if (kept !== undefined) renameSync(kept, path!);
-    if (path !== undefined && inherited?.owned === true && !handedOver) rmSync(path, { force: true });
+  }
+
+  /** Node takes away the path of a socket that it has bound itself, and of no other. */
+  private closeUnix(path: string, handedOver: boolean): void {
+    const isNodes = this.taken?.fd === undefined;
+    const kept = `${path}.${process.pid}`;
+    if (isNodes && handedOver) linkSync(path, kept);
+    this.server.close();
+    if (isNodes && handedOver) renameSync(kept, path);
+    if (!isNodes && this.owned && !handedOver) rmSync(path, { force: true });
   }
 
   private accept(socket: Socket): void {

@@ -3,7 +3,7 @@ import { networkInterfaces } from 'node:os';
 import { type Bind, type Endpoint, formatAddress, Peer } from '../../address.js';
 import { Lb4Error } from '../../errors.js';
 import { describeSystemError } from '../../system-error.js';
-import type { DatagramListener, DatagramObserver, DatagramPeer, InheritedSocket } from '../engine.js';
+import type { DatagramListener, DatagramObserver, DatagramPeer, Taken } from '../engine.js';
 import { descriptorOf } from './descriptor.js';
 import type { Standby } from './standby.js';
 
@@ -39,23 +39,24 @@ export class NetDatagramListener implements DatagramListener {
     bind: Bind,
     observer: DatagramObserver,
     standby: Standby,
-    inherited?: InheritedSocket,
+    taken?: Taken,
   ): Promise<NetDatagramListener> {
     const sockets: Socket[] = [];
     try {
       if (bind.kind === 'unix') throw new Lb4Error('LB4_ADDRESS', 'unix sockets are for TCP services');
-      if (inherited === undefined) {
+      const fd = taken?.fd;
+      if (fd === undefined) {
         return new NetDatagramListener(sockets, await bindWildcardOrOne(bind, sockets), observer);
       }
       const address: Endpoint = bind.kind === 'any' ? { kind: 'ip', host: '::', port: bind.port } : bind;
       const waiting = new NetDatagramListener(sockets, address, observer);
-      waiting.waitsFor = inherited.fd;
+      waiting.waitsFor = fd;
       const begin = async () => {
-        if (!waiting.closed) await inherit(bind, inherited.fd, sockets);
+        if (!waiting.closed) await inherit(bind, fd, sockets);
         waiting.serve();
       };
       if (standby.defer(begin)) return waiting;
-      const first = await inherit(bind, inherited.fd, sockets);
+      const first = await inherit(bind, fd, sockets);
       return new NetDatagramListener(sockets, first, observer);
     } catch (error) {
       for (const socket of sockets) socket.close();
