@@ -18,7 +18,7 @@ export function packConfig<T extends Config | ServiceConfig>(config: T): T {
  * and that one did not have their defaults.
  */
 export function unpackConfig(packed: Config): Config {
-  const defaults = parseConfigObject({ services: { defaults: { listen: '127.0.0.1:1', backends: [] } } });
+  const defaults = parseConfigObject({ services: { defaults: { listen: '127.0.0.1:1', backends: ['127.0.0.1:2'] } } });
   const { services, ...rest } = unpack(packed) as Config;
   const { services: _, ...globals } = defaults;
   const complete = { ...(fill(rest, globals) as Config), services: Object.create(null) };
@@ -34,7 +34,7 @@ export function unpackService(packed: ServiceConfig): ServiceConfig {
 function completeService(service: ServiceConfig): ServiceConfig {
   const { protocol } = service;
   const { services } = parseConfigObject({
-    services: { defaults: { protocol, listen: '127.0.0.1:1', backends: [] } },
+    services: { defaults: { protocol, listen: '127.0.0.1:1', backends: ['127.0.0.1:2'] } },
   });
   return fill(service, services.defaults!) as ServiceConfig;
 }
