@@ -241,6 +241,11 @@ export class Balancer extends Operations {
     return this.services.listening;
   }
 
+  /** The listening sockets, address by address. */
+  async sockets(): Promise<readonly Heirloom[]> {
+    return (await this.plane?.heirlooms()) ?? [];
+  }
+
   /** Everything as it is now, as a copy. */
   snapshot(): Snapshot {
     void this.plane?.settle();

@@ -1,8 +1,8 @@
 import type { AdminListen, Config } from '../config/schema.js';
+import { descriptorOf } from '../engines/net/descriptor.js';
 import { type AdminAddress, formatAdmin } from './address.js';
 import type { AdminContext, App } from './app.js';
-import { descriptorOf } from '../engines/net/descriptor.js';
-import { bind, bindInherited, type Bound } from './bind.js';
+import { type Bound, bind, bindInherited } from './bind.js';
 import { Gate } from './gate.js';
 import { Guard } from './guard.js';
 import { readToken } from './token.js';

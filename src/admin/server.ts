@@ -26,8 +26,8 @@ import { eventRoutes } from './routes/events.js';
 import { metricRoutes } from './routes/metrics.js';
 import { probeRoutes } from './routes/probes.js';
 import { reloadRoutes } from './routes/reload.js';
-import { upgradeRoutes } from './routes/upgrade.js';
 import { statusRoutes } from './routes/status.js';
+import { upgradeRoutes } from './routes/upgrade.js';
 
 /** Nothing that is asked here is longer. */
 const BODY_LIMIT = 65_536;

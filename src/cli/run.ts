@@ -6,6 +6,7 @@ import type { Config } from '../config/schema.js';
 import { createLogger, type Logger } from '../log.js';
 import type { PassedSocket } from '../pool/plan.js';
 import { passedSockets } from '../service-manager/activation.js';
+import { DescriptorStore, divideSockets } from '../service-manager/descriptor-store.js';
 import { Notifier } from '../service-manager/notifier.js';
 import { becomeUser, parseIdentity } from '../service-manager/privileges.js';
 import { isSuccessor, refuse, Successor } from '../upgrade/successor.js';
@@ -32,19 +33,25 @@ interface Instance {
   readonly admin: Admin;
   readonly reloader: Reloader;
   readonly upgrader: Upgrader;
+  /** What a socket unit has opened. */
+  readonly passed: readonly PassedSocket[];
   /** There once it serves. */
   manager: Notifier | undefined;
+  store: DescriptorStore | undefined;
 }
 
 /** Start from nothing. */
 async function begin(source: ConfigSource, { config, warnings }: Read): Promise<number> {
   const logger = createLogger(config.log);
   for (const warning of warnings) logger.warn(warning);
-  const instance = build(source, config, logger, passedSockets(process.env));
+  const { stored, opened } = divideSockets(passedSockets(process.env));
+  const instance = build(source, config, logger, opened);
   const { balancer, admin } = instance;
-  instance.manager = await openNotifier(balancer, logger);
+  await tellManager(instance, logger);
   return await serve(instance, source, logger, async () => {
-    await balancer.start();
+    await balancer.start(stored);
+    const used = await balancer.sockets();
+    instance.store?.drop(stored.filter(one => !used.some(({ key }) => key === one.key)));
     (await admin.prepare(config)).commit();
     if (config.runtime.user !== '') becomeUser(parseIdentity(config.runtime.user));
     for (const { service, address } of balancer.addresses) {
@@ -79,7 +86,7 @@ async function succeed(source: ConfigSource, read: Read): Promise<number> {
     const { user } = config.runtime;
     // Whoever was started by a process that had become another user is that user already.
     if (user !== '' && process.getuid?.() === 0) becomeUser(parseIdentity(user));
-    instance.manager = await openNotifier(balancer, logger);
+    await tellManager(instance, logger);
     ready(instance, source, config, logger);
     successor.announce(balancer, logger, succession);
     const isSame = isEmptyDiff(diffConfig(before, config));
@@ -120,7 +127,11 @@ function build(
     admin,
     logger,
     source,
-    during: work => instance.manager?.during(work) ?? work,
+    during: async work => {
+      const done = await (instance.manager?.during(work) ?? work);
+      await keepSockets(instance);
+      return done;
+    },
   });
   const upgrader = new Upgrader({
     balancer,
@@ -132,15 +143,29 @@ function build(
       instance.manager?.succeeded(pid);
     },
   });
-  const instance: Instance = { balancer, admin, reloader, upgrader, manager: undefined };
+  const instance: Instance = {
+    balancer,
+    admin,
+    reloader,
+    upgrader,
+    passed: sockets,
+    manager: undefined,
+    store: undefined,
+  };
   return instance;
 }
 
-function openNotifier(balancer: Balancer, logger: Logger): Promise<Notifier> {
-  return Notifier.open(process.env, {
-    alive: () => balancer.settle(),
+async function tellManager(instance: Instance, logger: Logger): Promise<void> {
+  instance.manager = await Notifier.open(process.env, {
+    alive: () => instance.balancer.settle(),
     onTrouble: reason => logger.warn({ reason }, 'service manager'),
   });
+  instance.store = new DescriptorStore(instance.manager);
+}
+
+/** The service manager keeps what this process listens with. */
+async function keepSockets({ balancer, store, passed }: Instance): Promise<void> {
+  store?.keep(await balancer.sockets(), passed);
 }
 
 function ready({ balancer, manager }: Instance, source: ConfigSource, config: Config, logger: Logger): void {
@@ -160,7 +185,10 @@ async function serve(
   const { balancer, admin, reloader, upgrader } = instance;
   const ended = endBySignal(balancer, logger, {
     isOurs: signal => upgrader.interrupt(signal),
-    onEnd: () => instance.manager?.stopping(`draining ${balancer.active} connections`),
+    onEnd: () => {
+      instance.store?.clear();
+      instance.manager?.stopping(`draining ${balancer.active} connections`);
+    },
   });
   const unhook = [
     onSignal('SIGHUP', () =>
@@ -172,6 +200,7 @@ async function serve(
   ];
   try {
     await start();
+    await keepSockets(instance);
     return await Promise.race([ended, upgrader.over.then(() => 0)]);
   } finally {
     for (const one of unhook) one();

@@ -9,7 +9,11 @@ export interface EndHooks {
 }
 
 /** SIGTERM and SIGINT drain and end with 0; a second one ends now. Resolves to the exit code. */
-export function endBySignal(balancer: Balancer, logger: Logger, { isOurs, onEnd }: EndHooks): Promise<number> {
+export function endBySignal(
+  balancer: Balancer,
+  logger: Logger,
+  { isOurs, onEnd }: EndHooks,
+): Promise<number> {
   return new Promise((resolve, reject) => {
     let asked = false;
     const end = (signal: NodeJS.Signals): void => {

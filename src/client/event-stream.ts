@@ -21,9 +21,7 @@ export function readEvents(
 ): Promise<() => void> {
   return new Promise(resolve => {
     const outgoing = request({
-      ...(at.kind === 'unix'
-        ? { socketPath: at.path, host: 'localhost' }
-        : { host: at.host, port: at.port }),
+      ...(at.kind === 'unix' ? { socketPath: at.path, host: 'localhost' } : { host: at.host, port: at.port }),
       path: '/events',
       agent: false,
       headers: token === undefined ? {} : { authorization: `Bearer ${token}` },

@@ -18,7 +18,9 @@ export function packConfig<T extends Config | ServiceConfig>(config: T): T {
  * and that one did not have their defaults.
  */
 export function unpackConfig(packed: Config): Config {
-  const defaults = parseConfigObject({ services: { defaults: { listen: '127.0.0.1:1', backends: ['127.0.0.1:2'] } } });
+  const defaults = parseConfigObject({
+    services: { defaults: { listen: '127.0.0.1:1', backends: ['127.0.0.1:2'] } },
+  });
   const { services, ...rest } = unpack(packed) as Config;
   const { services: _, ...globals } = defaults;
   const complete = { ...(fill(rest, globals) as Config), services: Object.create(null) };

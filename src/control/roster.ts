@@ -153,7 +153,10 @@ export class Roster {
     });
     return {
       list: this.list.map(member),
-      leaving: [...this.left].map(([backend, { drain }]) => ({ ...member(backend), drainIn: drain.remaining })),
+      leaving: [...this.left].map(([backend, { drain }]) => ({
+        ...member(backend),
+        drainIn: drain.remaining,
+      })),
     };
   }
 

@@ -6,7 +6,13 @@ import { Lb4Error } from '../errors.js';
 import type { Listening } from '../flow/listeners.js';
 import { Checks } from '../health/checks.js';
 import type { Plan } from '../pool/plan.js';
-import { PROCESS_SLOT, type SharedTable, SlotAllocator, type SlotState, type SlotsState } from '../pool/table.js';
+import {
+  PROCESS_SLOT,
+  type SharedTable,
+  SlotAllocator,
+  type SlotState,
+  type SlotsState,
+} from '../pool/table.js';
 import { copyTotals, readTotals, type TotalsCopy } from '../pool/totals.js';
 import { type Budget, divideDescriptors, fileDescriptorLimit } from '../system-limits.js';
 import type { Heirloom } from '../threads/handover.js';
@@ -291,7 +297,8 @@ export class ServiceSet {
     for (const slot of numbers.slots) table.writeSlot(slot);
     for (const [slot, tally] of readTotals(numbers.totals)) table.addTally(slot, tally);
     const tallies = readTotals(numbers.departedTotals);
-    for (const [i, [service, id]] of numbers.departed.entries()) this.departed.add(service, id, tallies.get(i)!);
+    for (const [i, [service, id]] of numbers.departed.entries())
+      this.departed.add(service, id, tallies.get(i)!);
     for (const [service, state] of this.pairs(states)) service.catchUp(state);
     table.bump();
   }

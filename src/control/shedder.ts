@@ -74,12 +74,7 @@ export class Shedder {
    * Close as many connections as it takes to level the load by weight. Returns how many that are at most: fewer are
    * closed when the load levels meanwhile. Throws Lb4Error LB4_CONFLICT where the strategy would bring them back.
    */
-  rebalance(
-    plane: Plane,
-    service: ServiceControl,
-    perSecond = REBALANCE_PACE,
-    progress?: Progress,
-  ): number {
+  rebalance(plane: Plane, service: ServiceControl, perSecond = REBALANCE_PACE, progress?: Progress): number {
     const { kind } = service.config.strategy;
     if (STICKY.has(kind)) {
       const message = `the strategy ${quote(kind)} sends each client where it was: closing connections would level nothing`;

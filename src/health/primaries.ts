@@ -98,7 +98,10 @@ export class Primaries {
 }
 
 /** The same about other names for the servers, without those that have none. */
-function relabel<A, B>({ entries, last }: ElectionState<A>, name: (who: A) => B | undefined): ElectionState<B> {
+function relabel<A, B>(
+  { entries, last }: ElectionState<A>,
+  name: (who: A) => B | undefined,
+): ElectionState<B> {
   const known = entries.flatMap(({ who, ...entry }) => {
     const found = name(who);
     return found === undefined ? [] : [{ who: found, ...entry }];

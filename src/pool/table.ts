@@ -2,7 +2,16 @@ import { COLUMNS, type MemoryColumns, OWN_NUMBERS, type StrategyMemory } from '.
 import { Lb4Error } from '../errors.js';
 import { addBelow } from './add-below.js';
 import { CONTROL, SpinLock } from './lock.js';
-import { addTally, clearTotals, MAX_SLOTS, Tally, TOTALS_BYTES, type Total, Totals, totalAt } from './totals.js';
+import {
+  addTally,
+  clearTotals,
+  MAX_SLOTS,
+  Tally,
+  TOTALS_BYTES,
+  type Total,
+  Totals,
+  totalAt,
+} from './totals.js';
 import { WAIT_BYTES, WaitBoard } from './wait-board.js';
 
 /**

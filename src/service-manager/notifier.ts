@@ -66,6 +66,16 @@ export class Notifier {
     this.send(`MAINPID=${pid}`);
   }
 
+  /** Have the service manager keep descriptors under a name: whoever is started after a crash gets them. */
+  store(name: string, fds: readonly number[]): void {
+    this.sender?.send(`FDSTORE=1\nFDNAME=${name}\n`, fds);
+  }
+
+  /** It is to keep none under that name any more. */
+  unstore(name: string): void {
+    this.send('FDSTOREREMOVE=1', `FDNAME=${name}`);
+  }
+
   stopping(status: string): void {
     this.send('STOPPING=1', statusLine(status));
   }

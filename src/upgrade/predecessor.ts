@@ -15,7 +15,6 @@ import { Inheritance } from './inheritance.js';
 import type { Program } from './program.js';
 import { HANDOVER } from './protocol.js';
 
-
 /** While connections stand still nobody is waited for any longer, ms. */
 const FREEZE_PATIENCE_MS = 2_000;
 /** For what can only be told: it has happened already. */
@@ -231,10 +230,7 @@ export class Predecessor {
 async function within<T>(work: Promise<T>, ms: number, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new Lb4Error('LB4_UPGRADE', `${what} within ${formatDuration(ms)}`)),
-      ms,
-    );
+    timer = setTimeout(() => reject(new Lb4Error('LB4_UPGRADE', `${what} within ${formatDuration(ms)}`)), ms);
   });
   try {
     return await Promise.race([work, late]);

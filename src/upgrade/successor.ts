@@ -112,7 +112,15 @@ export class Successor {
   /** Tell the log and subscribers how it went. */
   announce(balancer: Balancer, logger: Logger, { from, kept, freezeMs }: Succession): void {
     const { connections, flows, lost } = kept;
-    const fields = { from, version: VERSION, pid: process.pid, connections, flows, freeze_ms: freezeMs, lost };
+    const fields = {
+      from,
+      version: VERSION,
+      pid: process.pid,
+      connections,
+      flows,
+      freeze_ms: freezeMs,
+      lost,
+    };
     logger.info(fields, 'upgraded');
     balancer.tell({ type: 'upgraded', ...fields });
   }

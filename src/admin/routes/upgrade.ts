@@ -8,7 +8,8 @@ export function upgradeRoutes(app: App, { upgrade, isLocal }: RouteContext): voi
     method: 'POST',
     url: '/upgrade',
     schema: {
-      summary: 'Start the program again, or another one, and hand everything over to it, open connections included',
+      summary:
+        'Start the program again, or another one, and hand everything over to it, open connections included',
       body: upgradeOrder,
       response: { 200: upgradeReport, 403: problem, 409: problem, 422: problem, 502: problem },
     },
