@@ -13,6 +13,15 @@ function lasting(status: Record<string, unknown>): Record<string, unknown> {
   return rest;
 }
 
+interface Settled {
+  readonly active: number;
+  readonly backends: readonly { readonly last_check: object | null }[];
+}
+
+function isProbed({ last_check }: Settled['backends'][number]): boolean {
+  return last_check !== null;
+}
+
 for (const engine of ['epoll', 'net'] as const) {
   const isEpoll = engine === 'epoll';
 
@@ -31,7 +40,12 @@ for (const engine of ['epoll', 'net'] as const) {
           health,
           retry: { attempts: 3 },
         },
-        dns: { protocol: 'udp', listen: '127.0.0.1:0', backends: [echoing.address] },
+        dns: {
+          protocol: 'udp',
+          listen: '127.0.0.1:0',
+          backends: [echoing.address],
+          health: { ...health, kind: 'exchange', send: '?', expect: '?' },
+        },
       },
     });
     const kept = client(t, lb.port);
@@ -55,11 +69,8 @@ for (const engine of ['epoll', 'net'] as const) {
     await lb.api('PATCH', url(b.address), { state: 'drain' });
     await lb.api('POST', '/services/main/backends', { address: c.address, name: 'late' });
     await until('everything settled', async () => {
-      const { json } = await lb.api('GET', '/status');
-      return (
-        json.services[0].active === 1 &&
-        json.services[0].backends.every((one: { last_check: unknown }) => one.last_check)
-      );
+      const services = (await lb.api('GET', '/status')).json.services as Settled[];
+      return services[0]!.active === 1 && services.every(one => one.backends.every(isProbed));
     });
     const before = (await lb.api('GET', '/status')).json;
     const metrics = new MetricsPage((await lb.api('GET', '/metrics')).text);
