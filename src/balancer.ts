@@ -53,8 +53,10 @@ export interface Giving {
   readonly outline: Outline;
   /** Sockets that were open before this process was started. */
   readonly sockets: readonly PassedSocket[];
-  /** From here on nobody hears of events any more; returns all that there is to know. */
+  /** All that there is to know. */
   estate(): Estate;
+  /** From here on nobody hears of events any more: they would be told by this process and not be known to the other. */
+  hush(): void;
 }
 
 /** How often a drain looks whether it is done. */
@@ -130,19 +132,21 @@ export class Balancer extends Operations {
     return this.turn.take(() => this.services.rehearse(config));
   }
 
-  /** On standby: know everything that the other process has come to know since. */
+  /** On standby: know everything that the other process knows; as often as wanted. */
   inherit(estate: Estate): void {
     writeEstate(estate, this.holders);
   }
 
-  /** On standby: serve, as the other process did when it gave its estate. Resolves when the data plane does; the rest follows. */
-  async goOn({ services, shedding }: Estate): Promise<void> {
+  /** On standby: serve, as the other process did when it gave its estate. Resolves to when the data plane began, monotonic ms. */
+  async goOn({ services, shedding }: Estate): Promise<number> {
     const plane = this.plane!;
     await plane.go();
+    const at = monotonic();
     this.phase = 'running';
     this.services.resume(services);
     this.shedder.resume(plane, this.services.list, shedding);
     this.tick();
+    return at;
   }
 
   /**
@@ -160,10 +164,8 @@ export class Balancer extends Operations {
           plane,
           outline: { config: services.config, services: services.outline },
           sockets: this.passed,
-          estate: () => {
-            events.hold();
-            return readEstate(this.holders);
-          },
+          estate: () => readEstate(this.holders),
+          hush: () => events.hold(),
         });
         this.succeeded = true;
         clearInterval(this.ticker);

@@ -35,6 +35,10 @@ export class Departed {
     return this.services.get(service) ?? new Map();
   }
 
+  clear(): void {
+    this.services.clear();
+  }
+
   /** A service is gone: all of it is forgotten. */
   forget(service: string): void {
     this.services.delete(service);

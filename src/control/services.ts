@@ -291,12 +291,13 @@ export class ServiceSet {
     }
   }
 
-  /** Bring everything to what it was in the end. */
+  /** Bring everything to what it is in the other process; as often as wanted before `resume`. */
   catchUp(states: readonly ServiceState[], numbers: ServicesNumbers): void {
     const { table } = this;
     for (const slot of numbers.slots) table.writeSlot(slot);
-    for (const [slot, tally] of readTotals(numbers.totals)) table.addTally(slot, tally);
+    for (const [slot, tally] of readTotals(numbers.totals)) table.writeTally(slot, tally);
     const tallies = readTotals(numbers.departedTotals);
+    this.departed.clear();
     for (const [i, [service, id]] of numbers.departed.entries())
       this.departed.add(service, id, tallies.get(i)!);
     for (const [service, state] of this.pairs(states)) service.catchUp(state);

@@ -3,7 +3,6 @@ import { Lb4Error } from '../errors.js';
 import { addBelow } from './add-below.js';
 import { CONTROL, SpinLock } from './lock.js';
 import {
-  addTally,
   clearTotals,
   MAX_SLOTS,
   Tally,
@@ -11,6 +10,7 @@ import {
   type Total,
   Totals,
   totalAt,
+  writeTally,
 } from './totals.js';
 import { WAIT_BYTES, WaitBoard } from './wait-board.js';
 
@@ -194,9 +194,9 @@ export class SharedTable {
     return tally;
   }
 
-  /** Count what another process had counted for the slot, as the control plane. */
-  addTally(slot: number, tally: Tally): void {
-    addTally(this.blocks.at(-1)!, slot, tally);
+  /** What another process had counted for the slot is what the control plane has, while nothing else was counted. */
+  writeTally(slot: number, tally: Tally): void {
+    writeTally(this.blocks.at(-1)!, slot, tally);
   }
 
   stateName(slot: number): keyof typeof State {

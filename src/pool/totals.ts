@@ -196,14 +196,15 @@ export function readTotals({ names, slots, numbers }: TotalsCopy): Map<number, T
   return tallies;
 }
 
-/** Add a tally to what one thread has counted for a slot. */
-export function addTally(totals: Float64Array, slot: number, tally: Tally): void {
+/** Have a tally as what one thread has counted for a slot. */
+export function writeTally(totals: Float64Array, slot: number, tally: Tally): void {
   for (const name of TOTALS) {
     const count = WIDTHS[name];
     const at = OFFSETS.get(name)! * MAX_SLOTS + slot * count;
     for (let i = 0; i < count; i++) {
       const value = tally.get(name, i);
-      if (value !== 0) totals[at + i]! += value;
+      // A page that nobody wrote to is not there: reading leaves it so.
+      if (totals[at + i] !== value) totals[at + i] = value;
     }
   }
 }

@@ -177,8 +177,9 @@ export class Predecessor {
   private async giveListeners(): Promise<void> {
     this.deps.onStep('handing over', 'listeners only');
     this.deps.admin.hold();
-    const { link } = this.successor;
-    link.send({ type: 'final', estate: this.deps.giving.estate(), bundle: undefined });
+    const { giving } = this.deps;
+    giving.hush();
+    this.successor.link.send({ type: 'final', estate: giving.estate(), bundle: undefined });
     await this.acknowledged();
   }
 
@@ -191,7 +192,7 @@ export class Predecessor {
       const { data, fds } = await handover.copy();
       total += fds.length;
       onStep('copying', `${total} descriptors`);
-      link.send({ type: 'copy', data, count: fds.length });
+      link.send({ type: 'copy', data, count: fds.length, estate: giving.estate() });
       const late = 'the new process did not take what was copied';
       this.sending = send(fds);
       await Promise.all([this.sending, link.next('copied', patienceMs, late)]);
@@ -200,6 +201,7 @@ export class Predecessor {
     onStep('handing over', '');
     admin.hold();
     this.frozenAt = monotonic();
+    giving.hush();
     const { data, fds } = await within(
       handover.freeze(),
       FREEZE_PATIENCE_MS,

@@ -28,7 +28,8 @@ export type FromPredecessor =
       /** One end of the channel for descriptors; -1 = connections cannot be handed over. */
       readonly channel: number;
     }
-  | { readonly type: 'copy'; readonly data: unknown; readonly count: number }
+  /** With the estate as it is now, for practice: what was done once is quicker the second time, when connections stand still. */
+  | { readonly type: 'copy'; readonly data: unknown; readonly count: number; readonly estate: Estate }
   /** It has stopped: this is how everything stands. Without a bundle only listeners change hands. */
   | {
       readonly type: 'final';

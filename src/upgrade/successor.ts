@@ -5,7 +5,6 @@ import type { Config } from '../config/schema.js';
 import type { Estate, Outline } from '../control/estate.js';
 import { errorLines, Lb4Error } from '../errors.js';
 import type { Logger } from '../log.js';
-import { monotonic } from '../monotonic.js';
 import type { PassedSocket } from '../pool/plan.js';
 import type { Handover, Kept } from '../threads/handover.js';
 import { VERSION } from '../version.js';
@@ -100,8 +99,8 @@ export class Successor {
     const alone = (): void => this.link.fail(new Lb4Error('LB4_UPGRADE', 'the old process is gone'));
     process.on('disconnect', alone);
     if (process.connected === false) alone();
-    await balancer.goOn(estate);
-    this.link.send({ type: 'running', at: monotonic() });
+    const at = await balancer.goOn(estate);
+    this.link.send({ type: 'running', at });
     await admin.go();
     const lead = this.link.next('lead', LEAD_PATIENCE_MS, '');
     const { freezeMs } = await lead.catch(() => ({ freezeMs: null }));
@@ -141,6 +140,7 @@ export class Successor {
       if (message.type === 'copy') {
         const fds = await receive!(message.count);
         await this.handover!.adopt({ fds, data: message.data });
+        balancer.inherit(message.estate);
         this.link.send({ type: 'copied' });
         continue;
       }
