@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { Actor, PARTS } from '../fixtures/actors.js';
+import { Actor, type Part, PARTS } from '../fixtures/actors.js';
 import { backend, echo } from '../fixtures/backends.js';
 import { ENGINE } from '../fixtures/balancer.js';
 import { client } from '../fixtures/clients.js';
@@ -10,14 +10,21 @@ import { scrape } from '../fixtures/metrics.js';
 import { echoes, udpBackend, udpPeer } from '../fixtures/udp.js';
 import { until } from '../fixtures/until.js';
 
-const CLIENTS = LONG ? 60 : 8;
+const CLIENTS = LONG ? 60 : 4;
+/** What the backend says. */
+const SAYS = LONG ? 700_000 : 200_000;
 const WEATHERS: Readonly<Record<string, Weather>> = {
   'delay of 25 ms': { delayMs: 25 },
   reordering: { delayMs: 2, jitterMs: 12 },
-  'loss of 2 %': { loss: 0.02 },
-  'all of it, and packets that come twice': { delayMs: 3, jitterMs: 8, loss: 0.01, duplicates: 0.03 },
+  'loss of 3 %': { loss: 0.03 },
+  'all of it, and packets that come twice': { delayMs: 3, jitterMs: 8, loss: 0.02, duplicates: 0.03 },
 };
 const SCENES = ['says something and closes', 'says much and closes', 'closes half and listens', 'trickles'];
+
+const sayMuch: Part = self => {
+  self.say(SAYS);
+  self.finish();
+};
 
 /** Every kind of client talks to a backend that says much; all of it must come through. */
 async function talk(t: Test, lab: Lab, port: number, host: string, whileTalking = async () => {}) {
@@ -36,13 +43,12 @@ async function talk(t: Test, lab: Lab, port: number, host: string, whileTalking 
   );
 }
 
-const SAYS = 700_000;
 
 const link = await Link.open(t);
 
 for (const [name, weather] of Object.entries(WEATHERS)) {
   t.test(`TCP, both ends of lb4 on a link with ${name}: every byte comes through`, async t => {
-    const server = await backend(t, peer => void new Actor(peer, 0).play(PARTS['says much and closes']!), {
+    const server = await backend(t, peer => void new Actor(peer, 0).play(sayMuch), {
       host: NEAR,
     });
     const services = {
@@ -57,14 +63,14 @@ for (const [name, weather] of Object.entries(WEATHERS)) {
     await link.weather(weather);
     await talk(t, lab, lab.port(), FAR);
     const counts = await link.weather({});
-    t.ok(counts.passed > 1_000, `${counts.passed} packets`);
+    t.ok(counts.passed > 500, `${counts.passed} packets`);
     if (weather.loss !== undefined) t.ok(counts.lost > 0, `${counts.lost} were lost`);
     if (weather.jitterMs !== undefined) t.ok(counts.overtook > 0, `${counts.overtook} overtook others`);
   });
 }
 
 t.test('the link is cut for a second and a half: connections stand still and then go on', async t => {
-  const server = await backend(t, peer => void new Actor(peer, 0).play(PARTS['says much and closes']!), {
+  const server = await backend(t, peer => void new Actor(peer, 0).play(sayMuch), {
     host: NEAR,
   });
   const services = {
