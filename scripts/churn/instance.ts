@@ -15,8 +15,7 @@ import type { HeapAnswer, Question } from './inside.js';
 const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const INSIDE = new URL('./inside.js', import.meta.url).href;
 const START_MS = 60_000;
-/** Threads that have begun to answer are waited for so long. */
-const HEAPS_MS = 3_000;
+const HEAPS_MS = 20_000;
 
 export interface LogLine {
   readonly level: number;
@@ -107,6 +106,7 @@ export class Instance {
       await this.active();
       await sleep(50);
     }
+    if (mine().length !== threads + 1) throw new Error(`${mine().length} of ${threads + 1} threads answer`);
     return mine().reduce((sum, { bytes }) => sum + bytes, 0);
   }
 

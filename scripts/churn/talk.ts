@@ -73,7 +73,7 @@ class Side {
     socket.on('end', () => {
       this.outcome.complete = this.outcome.received === this.wants;
       if (waits) this.send();
-      else if (this.resets) socket.destroy();
+      else if (script.ending.endsWith('reset')) socket.destroy();
     });
     socket.on('close', () => {
       this.outcome.closed = true;
@@ -104,9 +104,9 @@ class Side {
           return;
         }
       }
-      // Whoever is to reset sends no FIN: Node cannot do both.
-      if (!this.resets) socket.end();
-      else if (this.wants === 0) cut(socket);
+      // Where one is to reset, nobody sends FIN.
+      if (!script.ending.endsWith('reset')) socket.end();
+      else if (this.resets && this.wants === 0) cut(socket);
     };
     push();
   }
