@@ -51,7 +51,9 @@ if (isMainThread) {
   process.channel?.unref();
 } else {
   channel.onmessage = message => {
-    const { data } = message as { data: HeapAnswer };
+    const { data } = message as { data: Question | HeapAnswer };
+    // Answers of the other threads come by here too.
+    if (!('heaps' in data) || 'bytes' in data) return;
     channel.postMessage({ heaps: data.heaps, bytes: heapUsed() } satisfies HeapAnswer);
   };
 }

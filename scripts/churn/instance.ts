@@ -27,7 +27,7 @@ interface Status {
   readonly services: readonly { readonly name: string; readonly active: number }[];
 }
 
-/** Descriptors by kind. */
+/** Descriptors by kind. Files do not count: Node leaves those open that a thread was loading when it was ended. */
 export interface Descriptors {
   readonly sockets: number;
   readonly pipes: number;
@@ -122,7 +122,7 @@ export class Instance {
       }
       if (target.startsWith('socket:')) counts.sockets++;
       else if (target.startsWith('pipe:')) counts.pipes++;
-      else counts.others++;
+      else if (!target.startsWith('/')) counts.others++;
     }
     return counts;
   }

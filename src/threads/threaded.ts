@@ -163,6 +163,7 @@ export class ThreadedPlane implements Plane {
       return answer;
     });
     await Promise.all(this.list.map(({ worker }) => worker.terminate()));
+    for (const { index } of this.list) new FdLedger(this.ledger, index).unmapAll();
     for (const bell of this.bells) closeFd(bell);
   }
 
@@ -317,6 +318,7 @@ export class ThreadedPlane implements Plane {
       ledger.disown(fd);
       if (!kept.has(fd)) closeFd(fd);
     }
+    ledger.unmapAll();
     // The places that it had are there for others.
     for (const bell of this.bells) wake(bell);
     this.hooks.onThreadLost(index, lost, error);

@@ -173,7 +173,11 @@ export class EpollDial extends TimerEntry implements Dial, Pollable {
         return;
       }
     }
-    this.loop.add(this.fd, this, STREAM_EVENTS);
+    try {
+      this.loop.add(this.fd, this, STREAM_EVENTS);
+    } catch (error) {
+      this.fail((error as NodeJS.ErrnoException).errno ?? 0);
+    }
   }
 
   private bindSource(source: string): boolean {

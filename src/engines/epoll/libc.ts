@@ -234,8 +234,13 @@ export function unmapMemory(address: bigint, length: number): void {
   munmap(address, length);
 }
 
-/** Memory outside of the JavaScript heap that stays where it is: its address and a view of it. Zeroed. */
-export function mapMemory(length: number): { address: bigint; memory: ArrayBuffer } {
+export interface Mapping {
+  readonly address: bigint;
+  readonly memory: ArrayBuffer;
+}
+
+/** Memory outside of the JavaScript heap that stays where it is: its address and a view of it. Zeroed. Throws Lb4Error LB4_LIMIT. */
+export function mapMemory(length: number): Mapping {
   const address = mmap(null, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
   if (address === 0xffff_ffff_ffff_ffffn) {
     throw new Lb4Error('LB4_LIMIT', `cannot map ${length} bytes of memory: ${systemError(errno()).code}`);

@@ -14,20 +14,25 @@ import type { DatagramSocket } from './udp-socket.js';
  */
 export class UdpSide {
   readonly loop: Loop;
-  readonly ring = new DatagramRing();
+  readonly ring: DatagramRing;
   /** To receive with names and control messages: on listeners. */
-  readonly named = MessageArray.receiving(this.ring, true);
+  readonly named: MessageArray;
   /** To receive from the one peer of a connected socket. */
-  readonly unnamed = MessageArray.receiving(this.ring, false);
+  readonly unnamed: MessageArray;
   /** Counts turns of the loop. */
   turn = 0;
-  private readonly out = new DatagramOut(this.ring);
+  private readonly out: DatagramOut;
   /** Sockets with a queue, and some whose queue was sent already. */
   private readonly waiting: DatagramSocket[] = [];
   private readonly packed = new WeakMap<Endpoint, PackedEndpoint>();
 
   constructor(loop: Loop) {
     this.loop = loop;
+    const { ledger } = loop;
+    this.ring = new DatagramRing(ledger);
+    this.named = MessageArray.receiving(ledger, this.ring, true);
+    this.unnamed = MessageArray.receiving(ledger, this.ring, false);
+    this.out = new DatagramOut(ledger, this.ring);
     loop.atEndOfTurn(() => {
       this.flush();
       this.turn = (this.turn + 1) | 0;
