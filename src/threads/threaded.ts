@@ -306,8 +306,9 @@ export class ThreadedPlane implements Plane {
 
   /** A thread that served has died: another takes its place, unless all of them are to end. */
   private replace(index: number, error: Error): void {
-    const sockets = this.addresses.remove(index);
-    const left = this.closing ? NO_SOCKETS : sockets;
+    const owned = new Set(new FdLedger(this.ledger, index).ownedBy(index));
+    const sockets = [...this.addresses.remove(index)].filter(([, { fd }]) => owned.has(fd));
+    const left: Sockets = new Map(this.closing ? [] : sockets);
     const succession = this.bury(index, left, error)
       .then(() => new Promise(resolve => setTimeout(resolve, REPLACE_AFTER_MS)))
       .then(() => this.succeed(index, left, 1));
