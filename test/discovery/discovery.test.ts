@@ -92,6 +92,19 @@ t.test('asked again when the shortest TTL is over; floor 1 s, default 10 s, cap 
   }
 });
 
+t.test('the floor of 1 s holds for look-ups that are spread', async t => {
+  const clock = new FakeClock();
+  const resolver = new FakeResolver();
+  resolver.hosts.set('db', [{ address: '10.0.0.1', ttl: 0 }]);
+  const discovery = new Discovery({ clock, resolver, random: () => 0.99, onChange: () => {} });
+  t.teardown(() => discovery.stop());
+  await discovery.use([entry('db:80')]);
+  await clock.advance(999);
+  t.equal(resolver.asked.length, 1);
+  await clock.advance(1);
+  t.equal(resolver.asked.length, 2);
+});
+
 t.test('a name whose backend is down is looked up soon, and not trusted for long', async t => {
   const { discovery, clock, resolver, changes, amiss } = setUp(t);
   resolver.hosts.set('db', [{ address: '10.0.0.1', ttl: 600 }]);
