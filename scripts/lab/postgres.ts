@@ -29,6 +29,9 @@ const SETTINGS = ['log_line_prefix=%a|', 'max_connections=200'];
 /** What a probe that does not speak properly leaves behind, as nobody's line. */
 const COMPLAINTS = /incomplete startup packet|invalid length of startup packet|unsupported frontend protocol/;
 
+/** What every session leaves behind when the server is killed under it. */
+const OF_THE_FAULT = /unexpected postmaster exit/;
+
 /** kill -9 of the primary under load, and pg_ctl promote; then the old one comes back and thinks that nothing happened. */
 export async function failPostgres(candidates: readonly Candidate[]): Promise<Map<string, PostgresOutcome>> {
   const owner = new Cleanup();
@@ -97,7 +100,9 @@ export async function failPostgres(candidates: readonly Candidate[]): Promise<Ma
     const readErrors = (await Promise.all(reading.map(load => load.through()))).map(pgbenchErrors);
     await a.up();
     const astray = await Promise.all(opens.map(open => visits(open, String(a.port), BACK_MS)));
-    const lines = servers.flatMap(({ output }) => output.split('\n'));
+    const lines = servers
+      .flatMap(({ output }) => output.split('\n'))
+      .filter(line => !OF_THE_FAULT.test(line));
     const complaints = lines.filter(line => COMPLAINTS.test(line)).length;
     const saidOf = (app: string) => lines.filter(line => line.startsWith(`${app}|`)).length + complaints;
     return new Map(
