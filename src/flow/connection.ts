@@ -213,13 +213,18 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     this.over();
   }
 
+  /** True while it is connected to the backend in this slot, or being so; not when it has only tried. */
+  has(slot: number): boolean {
+    return this.candidate?.slot === slot;
+  }
+
   /** End it now, whatever it is doing, with this reason. Does nothing once it is over. */
   end(reason: CloseReason, detail = ''): void {
     if (this.phase === 'over') return;
     if (detail !== '') this.detail = detail;
     if (this.phase === 'dialling' && reason === 'backend_down') {
       // Nothing was promised yet: it goes elsewhere.
-      this.dialling!.cancel();
+      this.dialling?.cancel();
       this.failure = reason;
       this.dialElsewhere('the backend went down');
     } else if (this.phase === 'relaying') {
@@ -325,6 +330,8 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     const { plane, plan } = this.owner;
     const slot = this.backendSlot;
     plane.totals.connectFailures[slot]!++;
+    // Before it is told: whoever hears of it may end all that the backend has.
+    this.releasePlace();
     plane.backendFailed(slot, plan.passiveFailures, reason);
     this.dialElsewhere(reason);
   }

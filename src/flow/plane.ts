@@ -129,7 +129,7 @@ export class DataPlane {
   close(slot: number, perSecond: number, reason: CloseReason): void {
     const victims: Endable[] = [];
     for (const service of this.all()) {
-      for (const one of service.all()) if (slot === -1 || one.backendSlot === slot) victims.push(one);
+      for (const one of service.all()) if (slot === -1 || one.has(slot)) victims.push(one);
     }
     if (victims.length > 0) new Pacer(this.engine, victims, perSecond, reason);
   }
