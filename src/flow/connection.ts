@@ -208,8 +208,11 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     if (this.relay !== undefined) this.checkIdle(this.halfClosedAt);
   }
 
-  onRelayEnd(end: RelayEnd | undefined): void {
+  onRelayEnd(end: RelayEnd | undefined, cut?: RelayEnd): void {
     if (end !== undefined) this.reason = end;
+    if (cut !== undefined && cut !== end) {
+      this.detail = `${this.detail === '' ? '' : `${this.detail}; `}then ${cut}`;
+    }
     this.over();
   }
 

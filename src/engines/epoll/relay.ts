@@ -36,6 +36,7 @@ export class EpollRelay implements Relay {
   private readonly observer: RelayObserver;
   private readonly track: boolean;
   private end: RelayEnd | undefined = undefined;
+  private cut: RelayEnd | undefined = undefined;
   private aborted = false;
   private over = false;
   private askedAt: number;
@@ -246,7 +247,9 @@ export class EpollRelay implements Relay {
   onBroken(from: EpollConn): void {
     const to = from.other!;
     if (from.leaving || from.closed) return;
-    this.end ??= from === this.client ? 'client_reset' : 'backend_reset';
+    const how = from === this.client ? 'client_reset' : 'backend_reset';
+    if (this.end === undefined) this.end = how;
+    else this.cut ??= how;
     this.dropPipe(from);
     from.release();
     if (!to.closed) to.resetWhenDelivered();
@@ -292,6 +295,7 @@ export class EpollRelay implements Relay {
     this.over = true;
     this.dropPipe(this.client);
     this.dropPipe(this.upstream);
-    this.observer.onRelayEnd(this.aborted ? undefined : this.end);
+    if (this.aborted) this.observer.onRelayEnd(undefined);
+    else this.observer.onRelayEnd(this.end, this.cut);
   }
 }
