@@ -201,6 +201,11 @@ function splitHostPort(text: string): { host: string; port: string | undefined }
     : { host: text.slice(0, colon), port: text.slice(colon + 1) };
 }
 
+/** True for a name of labels of letters, digits, `-` and `_`, as `parseTarget` takes it. */
+export function isHostName(text: string): boolean {
+  return HOST_NAME.test(text);
+}
+
 /**
  * A backend address: `host[:port]`, `[v6][:port]`, `unix:/path` or `srv:name`. Without a port `defaultPort` is taken;
  * where there is none either, that is an error. Throws Lb4Error LB4_ADDRESS.
