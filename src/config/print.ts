@@ -33,6 +33,7 @@ const DURATIONS = new Set([
   'idle',
   'half_closed',
   'queue',
+  'header',
   'interval',
   'timeout',
   'slow_start',
