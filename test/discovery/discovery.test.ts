@@ -321,3 +321,37 @@ t.test('after stop nothing is looked up or said, and waiting ends', async t => {
   await discovery.use([entry('10.0.0.1:80')]);
   t.strictSame(changes, []);
 });
+
+t.test('SRV targets that are no host names, or have no port, are left out and told of', async t => {
+  const { discovery, resolver, events } = setUp(t);
+  const record = { port: 1, priority: 1, weight: 1 };
+  resolver.set('good', '10.0.0.1');
+  resolver.services.set('_x._tcp.y', [
+    { ...record, name: 'a b\\027[2J' },
+    { ...record, name: 'good' },
+    { ...record, name: 'good', port: 0 },
+  ]);
+  await discovery.use([entry('srv:_x._tcp.y')]);
+  t.strictSame(lines(discovery.current), ['good:1=10.0.0.1:1*1']);
+  t.strictSame(resolver.asked, ['_x._tcp.y', 'good'], 'they are not looked up either');
+  const why = 'expected targets with a host name and a port, got "a b\\\\027[2J" and 1';
+  t.match(events.join(), why);
+});
+
+t.test('what one name stands for is bounded, whoever answers', async t => {
+  const { discovery, resolver, events } = setUp(t);
+  const many = Array.from({ length: 5_000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
+  resolver.set('big', ...many);
+  const record = { port: 1, priority: 1, weight: 1 };
+  const targets = Array.from({ length: 300 }, (_, i) => ({ ...record, name: `t${i}` }));
+  for (const { name } of targets) resolver.set(name, '10.1.0.1');
+  resolver.services.set('_x._tcp.y', targets);
+  await discovery.use([entry('big:1'), entry('srv:_x._tcp.y')]);
+  t.equal(
+    discovery.current.filter(({ endpoint }) => 'host' in endpoint && endpoint.host !== '10.1.0.1').length,
+    4_096,
+  );
+  t.equal(resolver.asked.filter(name => name.startsWith('t')).length, 256);
+  t.match(events.join(), /big:1 failed: 5000 addresses, of which the first 4096 are taken/);
+  t.match(events.join(), /300 targets, of which 256 are looked up/);
+});
