@@ -34,6 +34,7 @@ const DURATIONS = new Set([
   'half_closed',
   'queue',
   'interval',
+  'fast_interval',
   'timeout',
   'slow_start',
   'max_lag',

@@ -70,7 +70,9 @@ const timeouts = z.strictObject({
   half_closed: duration(
     'How long a half-closed connection may last; 0 = as long as it likes. TCP only.',
   ).prefault('0s'),
-  queue: duration('Longest wait for a backend with room; 0 = as long as it takes. TCP only.').prefault('5s'),
+  queue: duration(
+    'Longest wait for a backend that is usable and has room; 0 = as long as it takes. TCP only.',
+  ).prefault('5s'),
 });
 
 const retry = z.strictObject({
@@ -85,7 +87,7 @@ const queue = z.strictObject({
   size: number(
     0,
     1_000_000,
-    'Connections that may wait when every backend is at max_connections; 0 = none. TCP only.',
+    'Connections that may wait while no backend is usable, or every one is at max_connections; 0 = none. TCP only.',
   ).prefault(0),
 });
 
@@ -161,7 +163,7 @@ export const serviceTable = z
     udp: udp.describe('UDP services only.').prefault({}),
     timeouts: timeouts.describe('How long things may take.').prefault({}),
     retry: retry.describe('What happens when a backend cannot be reached.').prefault({}),
-    queue: queue.describe('Waiting for a backend with room.').prefault({}),
+    queue: queue.describe('Waiting for a backend instead of failing.').prefault({}),
     health: healthTable.describe('How backends that are down are found.').prefault({}),
     proxy_protocol: proxyProtocol
       .describe("Passing the client's address on (HAProxy's PROXY protocol).")

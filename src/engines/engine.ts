@@ -13,10 +13,10 @@ export interface Engine {
   /** Monotonic milliseconds. */
   now(): number;
   /**
-   * Open a stream listener. Rejects with Lb4Error LB4_LISTEN naming the address and the reason. `inherited` is a descriptor
-   * that is bound to the address already.
+   * Open a stream listener. Rejects with Lb4Error LB4_LISTEN naming the address and the reason. `taken`: this process has
+   * the address already.
    */
-  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, inherited?: number): Promise<Listener>;
+  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, taken?: Taken): Promise<Listener>;
   /**
    * Connect to a backend. Exactly one of the observer's two methods is called, never before `dial` returned, unless
    * the dial was cancelled.
@@ -28,16 +28,26 @@ export interface Engine {
    */
   relay(client: StreamConn, upstream: StreamConn, observer: RelayObserver, track: boolean): Relay;
   /** Open a datagram listener. Rejects with Lb4Error LB4_LISTEN. */
-  listenUdp(bind: Bind, observer: DatagramObserver, inherited?: number): Promise<DatagramListener>;
+  listenUdp(bind: Bind, observer: DatagramObserver, taken?: Taken): Promise<DatagramListener>;
   /** A datagram socket connected to a backend. Errors (port unreachable, …) come through the observer. */
   dialUdp(endpoint: Endpoint, socket: SocketPlan, observer: UpstreamObserver): DatagramUpstream;
   /** Stop timers and release what the engine itself holds. Listeners and connections are closed by their owners. */
   stop(): void;
 }
 
+/** An address that this process has already: another thread, or whoever listened before. */
+export interface Taken {
+  /** A descriptor that is bound to it; absent where the address is to be bound once more. */
+  readonly fd?: number;
+  /** The path of a unix socket is this listener's to remove. */
+  readonly owned?: boolean;
+}
+
 export interface Listener {
   /** Its descriptor, where the engine knows it; -1 elsewhere. */
   readonly fd: number;
+  /** The path of its unix socket goes when it closes. */
+  readonly owned: boolean;
   /** Where it listens, with the port that the system chose for port 0. */
   readonly address: Endpoint;
   /** Leave new connections waiting; those that are open go on. */

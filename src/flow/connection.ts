@@ -43,7 +43,10 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   private candidate: PoolCandidate | undefined = undefined;
   private dialling: Dial | undefined = undefined;
   private dialledAt = 0;
+  /** What refused it, one after the other; when it waits, as long as the last dial there failed. */
   private tried: number[] | undefined = undefined;
+  /** Until when it may wait in the queue, over all its turns there; 0 = it has not waited yet. */
+  private waitsUntil = 0;
   /** Why it would fail if no other backend is found. */
   private failure: CloseReason = 'no_backend';
   private destination: Peer | undefined = undefined;
@@ -67,7 +70,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   }
 
   /** Turned away at the door: the service has as many connections as it may. */
-  refuse(): void {
+  turnAway(): void {
     this.detail = 'the service is at max_connections';
     this.fail('limit', true);
   }
@@ -95,7 +98,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
         this.refuseHeader(`no complete header within ${HEADER_TIMEOUT_MS} ms`);
         break;
       case 'queued':
-        this.fail('queue_timeout');
+        this.endWait();
         break;
       case 'dialling':
         this.dialling!.cancel();
@@ -113,32 +116,29 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     }
   }
 
-  /** Pick a backend and dial it; wait if all are full. Called again for each further attempt and by the queue. */
+  /** Pick a backend and dial it; wait if there is none. Called again for each further attempt and by the queue. */
   pick(): void {
     const { owner } = this;
     if (this.phase === 'queued') {
-      // What refused it a while ago may be tried again: those behind must not wait because it has no choice left.
-      this.tried = undefined;
+      this.reviewTried();
     } else if (this.attempts === 0 && owner.queue.isUsed) {
       // Those who wait come first.
       if (this.wait()) owner.serveQueue();
-      else this.refuseFull();
+      else this.refuse('the queue is full');
       return;
     }
     const candidate = owner.picker.pick(this.client, this.tried);
     if (candidate !== undefined) {
       if (this.phase === 'queued') owner.queue.remove(this);
       this.dial(candidate);
-    } else if (this.phase === 'queued') {
-      // Still nothing: keep the place in the queue.
-    } else if (owner.picker.noPick === 'full' && this.wait()) {
-      // A place may have been given back before the queue knew of this one.
-      if (this.tried === undefined) owner.serveQueue();
-    } else if (owner.picker.noPick === 'full' && this.tried === undefined) {
-      this.refuseFull();
-    } else {
-      this.fail(this.failure);
+    } else if (this.phase !== 'queued') {
+      this.waitOrFail();
     }
+  }
+
+  /** Try what refused it a while ago as well, whatever happened there since. */
+  forgetTried(): void {
+    this.tried = undefined;
   }
 
   onDialled(upstream: StreamConn): void {
@@ -149,7 +149,11 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     this.dialling = undefined;
     this.connectMs = now - this.dialledAt;
     this.phase = 'relaying';
-    if (table.failures[slot] !== 0) Atomics.store(table.failures, slot, 0);
+    if (table.failures[slot] !== 0) {
+      Atomics.store(table.failures, slot, 0);
+      // Others may wait because it refused them.
+      owner.serveQueue();
+    }
     // What a backend before this one failed with is no reason for how it ends.
     if (this.detail !== '') this.detail = `an earlier attempt: ${this.detail}`;
     totals.connections[slot]!++;
@@ -213,7 +217,12 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   end(reason: CloseReason, detail = ''): void {
     if (this.phase === 'over') return;
     if (detail !== '') this.detail = detail;
-    if (this.phase === 'relaying') {
+    if (this.phase === 'dialling' && reason === 'backend_down') {
+      // Nothing was promised yet: it goes elsewhere.
+      this.dialling!.cancel();
+      this.failure = reason;
+      this.dialElsewhere('the backend went down');
+    } else if (this.phase === 'relaying') {
       this.reason = reason;
       this.relay!.abort(false);
     } else {
@@ -221,9 +230,22 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     }
   }
 
-  private refuseFull(): void {
-    this.detail = 'every backend is at max_connections';
+  private refuse(detail: string): void {
+    this.detail = detail;
     this.fail('limit');
+  }
+
+  /** Nobody is there to dial now. */
+  private waitOrFail(): void {
+    const { owner, tried } = this;
+    if (this.wait()) {
+      // A place may have been given back, or a backend come up, before the queue knew of this one.
+      if (tried === undefined) owner.serveQueue();
+    } else if (tried === undefined && owner.picker.noPick === 'full') {
+      this.refuse('every backend is at max_connections');
+    } else {
+      this.fail(this.failure);
+    }
   }
 
   /** Into the queue; false when that is full. */
@@ -231,8 +253,25 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     const { owner } = this;
     if (!owner.enqueue(this)) return false;
     this.phase = 'queued';
-    this.timer(owner.plan.timeouts.queue);
+    const { queue } = owner.plan.timeouts;
+    const now = owner.plane.engine.now();
+    if (this.waitsUntil === 0) this.waitsUntil = now + queue;
+    this.timer(queue === 0 ? 0 : Math.max(1, this.waitsUntil - now));
     return true;
+  }
+
+  private endWait(): void {
+    const { noPick } = this.owner.picker;
+    this.detail ||= noPick === 'full' ? 'every backend is at max_connections' : 'no backend is usable';
+    this.fail('queue_timeout');
+  }
+
+  /** What has served somebody since it refused this one may be tried again, and so may what went down and came back. */
+  private reviewTried(): void {
+    if (this.tried === undefined) return;
+    const { failures } = this.owner.plane.table;
+    const left = this.tried.filter(slot => Atomics.load(failures, slot) !== 0);
+    this.tried = left.length === 0 ? undefined : left;
   }
 
   private readHeader(): void {
@@ -285,21 +324,28 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   private backendFailed(reason: string): void {
     const { plane, plan } = this.owner;
     const slot = this.backendSlot;
-    this.dialling = undefined;
-    this.detail = reason;
     plane.totals.connectFailures[slot]!++;
     plane.backendFailed(slot, plan.passiveFailures, reason);
+    this.dialElsewhere(reason);
+  }
+
+  /** The dial came to nothing, and why. */
+  private dialElsewhere(reason: string): void {
+    const { plane, plan } = this.owner;
+    const slot = this.backendSlot;
+    this.dialling = undefined;
+    this.detail = reason;
     this.releasePlace();
     if (this.tried === undefined) this.tried = [slot];
     else this.tried.push(slot);
-    if (this.attempts >= plan.attempts) {
-      this.fail(this.failure);
-      return;
+    if (this.tried.length >= plan.attempts) {
+      this.waitOrFail();
+    } else {
+      // A retry only counts as one when there is somewhere else to go.
+      const before = this.attempts;
+      this.pick();
+      if (this.attempts > before) plane.totals.retries[slot]!++;
     }
-    // A retry only counts as one when there is somewhere else to go.
-    const before = this.attempts;
-    this.pick();
-    if (this.attempts > before) plane.totals.retries[slot]!++;
     this.owner.serveQueue();
   }
 

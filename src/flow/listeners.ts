@@ -26,6 +26,8 @@ export interface Inherited {
   readonly port: number;
   /** A descriptor to listen with; absent where the address is to be bound once more. */
   readonly fd?: number;
+  /** The path of a unix socket is to be removed by whoever listens with this descriptor. */
+  readonly owned?: boolean;
 }
 
 /** Where a service listens. */
@@ -64,14 +66,14 @@ export class ListenerSet {
           const { bind, fd } = service.listen[i]!;
           const known = inherited.find(one => one.key === key);
           const at = known !== undefined && bind.kind !== 'unix' ? { ...bind, port: known.port } : bind;
-          const inherits = known?.fd ?? (fd === -1 ? undefined : fd);
+          const taken = fd !== -1 && known?.fd === undefined ? { fd } : known;
           if (service.protocol === 'tcp') {
             const observer = observers.stream(service.slot);
-            const listener = await this.engine.listen(at, service.socket, observer, inherits);
+            const listener = await this.engine.listen(at, service.socket, observer, taken);
             listener.pause();
             opened.set(key, { key, protocol: 'tcp', listener });
           } else {
-            const listener = await this.engine.listenUdp(at, observers.datagram(service.slot), inherits);
+            const listener = await this.engine.listenUdp(at, observers.datagram(service.slot), taken);
             opened.set(key, { key, protocol: 'udp', listener });
           }
         }
@@ -135,7 +137,7 @@ export async function closeAll(list: Iterable<Open>): Promise<void> {
 }
 
 /** A key for each address of the service. Port 0 is a new port for each service; any other is one listener whoever serves it. */
-function listenKeys({ name, protocol, listen }: ServicePlan): string[] {
+export function listenKeys({ name, protocol, listen }: ServicePlan): string[] {
   return listen.map(({ bind }) => {
     const address = formatAddress(bind);
     return `${address.endsWith(':0') ? `${name} ` : ''}${protocol} ${address}`;

@@ -104,10 +104,11 @@ export class DataPlane {
 
   /** What `prepare` opened, for those who share it. */
   bound({ opened }: Prepared): Required<Inherited>[] {
-    return [...opened.values()].map(({ key, listener: { address, fd } }) => ({
+    return Array.from(opened.values(), ({ key, protocol, listener }) => ({
       key,
-      port: address.kind === 'ip' ? address.port : 0,
-      fd,
+      port: listener.address.kind === 'ip' ? listener.address.port : 0,
+      fd: listener.fd,
+      owned: protocol === 'tcp' && listener.owned,
     }));
   }
 

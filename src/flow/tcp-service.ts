@@ -9,7 +9,7 @@ import { Guard } from './guard.js';
 import type { DataPlane } from './plane.js';
 import { WaitQueue } from './queue.js';
 
-/** How often those who wait look again without being told: backends come up, and limits grow. */
+/** How often those who wait look again without being told, and how often one of them tries what refused it before. */
 const QUEUE_POLL_MS = 50;
 
 /** One TCP service in one thread: its listeners, its guard, its picker and the connections it has. */
@@ -70,7 +70,7 @@ export class TcpService extends TimerEntry implements ListenObserver {
     const connection = new Connection(this, client, plane.engine.now());
     this.add(connection);
     if (room) connection.start();
-    else connection.refuse();
+    else connection.turnAway();
   }
 
   onAcceptTrouble(reason: string): void {
@@ -99,6 +99,8 @@ export class TcpService extends TimerEntry implements ListenObserver {
 
   /** Those of this thread whoever is first: nobody shall wait for a thread that does not look. */
   onTimer(): void {
+    // One for all: what still refuses would refuse every one of them.
+    this.queue.head?.forgetTried();
     while (this.queue.length > 0 && this.serveHead());
     if (this.queue.length > 0) this.watchQueue();
   }

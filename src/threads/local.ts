@@ -20,6 +20,7 @@ export class LocalPlane implements Plane {
   private readonly plane: DataPlane;
   private readonly settling: NodeJS.Timeout;
   private prepared: Prepared | undefined;
+  private looking: NodeJS.Immediate | undefined;
 
   constructor(engine: Engine, table: SharedTable, sink: PlaneSink, onFault: (fault: StrategyFault) => void) {
     this.engine = engine.name;
@@ -47,6 +48,14 @@ export class LocalPlane implements Plane {
     return this.plane.stopAccepting();
   }
 
+  look(): void {
+    // Not within the change: who waits may dial at once, and that may fail and change something else.
+    this.looking ??= setImmediate(() => {
+      this.looking = undefined;
+      this.plane.look();
+    });
+  }
+
   close(slot: number, perSecond: number, reason: CloseReason): void {
     this.plane.close(slot, perSecond, reason);
   }
@@ -67,6 +76,7 @@ export class LocalPlane implements Plane {
 
   destroy(reason: CloseReason): Promise<void> {
     clearInterval(this.settling);
+    clearImmediate(this.looking);
     return this.plane.destroy(reason);
   }
 }

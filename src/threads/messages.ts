@@ -14,8 +14,6 @@ export interface ThreadInit {
   /** Eventfds: one that the control plane writes to when there is a message, and one a thread that other threads write to. */
   readonly wakeFd: number;
   readonly bells: readonly number[];
-  /** Another thread has died here: the addresses are bound already. */
-  readonly replaces: boolean;
 }
 
 /** What the control plane asks of a thread; each is answered by a `reply` with the same id. */

@@ -12,6 +12,8 @@ export interface Plane {
   commit(plan: Plan): Promise<readonly Listening[]>;
   abandon(): Promise<void>;
   stopAccepting(): Promise<void>;
+  /** Backends may be usable that were not: those who wait for one look. May be called often. */
+  look(): void;
   /** End the connections of a backend, or all (`slot` -1), at `perSecond` (may be Infinity). */
   close(slot: number, perSecond: number, reason: CloseReason): void;
   /** The connections or flows of a service, as far as they are wanted. */

@@ -20,7 +20,6 @@ const post = (message: Message): void => port.postMessage(message);
 
 const engine = new EpollEngine({
   shared: init.threads > 1,
-  first: init.index === 0 && !init.replaces,
   ledger: new FdLedger(init.ledger, init.index),
   wakeFd: init.wakeFd,
 });

@@ -33,10 +33,9 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
   observer: ListenObserver;
   private readonly loop: Loop;
   readonly fd: number;
+  readonly owned: boolean;
   private readonly unix: boolean;
   private readonly keepalive: number;
-  /** A path that another has bound is that other's to remove. */
-  private readonly owned: boolean;
   private paused = false;
   private polling = false;
   private closed = false;
@@ -77,7 +76,7 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
       loop.close(bound.fd);
       throw new Lb4Error('LB4_LISTEN', `cannot listen on ${formatAddress(bind)}: ${reason}`);
     }
-    return new EpollListener(loop, bound, socket, observer, options.inherited === undefined);
+    return new EpollListener(loop, bound, socket, observer, options.owned);
   }
 
   pause(): void {

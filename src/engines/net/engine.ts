@@ -14,6 +14,7 @@ import type {
   Relay,
   RelayObserver,
   StreamConn,
+  Taken,
   UpstreamObserver,
 } from '../engine.js';
 import type { NetConn } from './conn.js';
@@ -61,8 +62,8 @@ export class NetEngine implements Engine {
 
   readonly now = (): number => monotonic();
 
-  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, inherited?: number): Promise<Listener> {
-    return NetListener.open(bind, socket, observer, this.maxParked, inherited);
+  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, taken?: Taken): Promise<Listener> {
+    return NetListener.open(bind, socket, observer, this.maxParked, taken?.fd);
   }
 
   dial(endpoint: Endpoint, socket: SocketPlan, observer: DialObserver): Dial {
@@ -73,8 +74,8 @@ export class NetEngine implements Engine {
     return new NetRelay(client as NetConn, upstream as NetConn, observer, track, this.now, this.resets);
   }
 
-  listenUdp(bind: Bind, observer: DatagramObserver, inherited?: number): Promise<DatagramListener> {
-    return NetDatagramListener.open(bind, observer, inherited);
+  listenUdp(bind: Bind, observer: DatagramObserver, taken?: Taken): Promise<DatagramListener> {
+    return NetDatagramListener.open(bind, observer, taken?.fd);
   }
 
   dialUdp(endpoint: Endpoint, socket: SocketPlan, observer: UpstreamObserver): DatagramUpstream {

@@ -15,6 +15,7 @@ export const MAX_PARKED = 1024;
 
 export class NetListener implements Listener {
   readonly fd = -1;
+  readonly owned = true;
   readonly address: Endpoint;
   observer: ListenObserver;
   private readonly server: Server;
