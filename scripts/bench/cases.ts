@@ -154,6 +154,7 @@ function udp(name: string, operation: string, window: number, count: number): Ca
     unit: 'µs',
     reference: 'nginx',
     programs: [],
+    warmUp: 1,
     async run({ at, cores, share }) {
       const numbers = [at.port, 50, window, Math.ceil(count * share)].map(String);
       return parseUdp(await run(cores, process.execPath, [program, ...numbers]));

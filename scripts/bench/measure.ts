@@ -7,7 +7,7 @@ import { Backends, type Site } from './site.js';
 import { foreignCores, readUsage } from './usage.js';
 
 /** Share of the full amount of work that warms a candidate up before its first run, unless the case wants more. */
-const WARM_UP = 1;
+const WARM_UP = 0.3;
 
 type Measured = Omit<Sample, 'case' | 'candidate' | 'round'>;
 
