@@ -72,11 +72,23 @@ function idle({ protocol, timeouts }: ServiceConfig, warn: Warn): void {
   }
 }
 
-function health({ protocol, health }: ServiceConfig, warn: Warn): void {
+function health({ protocol, health, queue }: ServiceConfig, warn: Warn): void {
+  if (health.role === 'primary' && queue.size === 0) {
+    warn(
+      ['health', 'role'],
+      'there is one primary, and while it is replaced new connections fail; with [queue] size = 1000 or so they wait for the next one',
+    );
+  }
   if (health.kind === 'redis' && health.max_lag > 0 && health.max_lag <= REDIS_PING_MS) {
     warn(
       ['health', 'max_lag'],
       "an idle primary says a word every 10s (repl-ping-replica-period), and until then a replica's lag grows; use more than that, or make Redis ping more often",
+    );
+  }
+  if (health.role === 'primary' && health.on_down === 'keep') {
+    warn(
+      ['health', 'on_down'],
+      'sessions stay on a server that is a primary no longer; use "close", so that clients come back to the new one',
     );
   }
   if (health.kind !== 'none') return;

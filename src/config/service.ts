@@ -24,6 +24,9 @@ export const MAX_INT32 = 2_147_483_647;
 /** Idle timeout of a UDP service that sets none: a flow has no end of its own. */
 export const UDP_IDLE_MS = 60_000;
 
+/** Less than it takes to cross an ocean and back would turn clients away for nothing. */
+const MIN_HEADER_MS = 10;
+
 const listenForms = 'a listen address "[HOST:]PORT" or "unix:/path"';
 const place = parsed<Listen, string>(
   { type: 'string', examples: ['0.0.0.0:5432', ':53', '[::1]:80'] },
@@ -70,7 +73,13 @@ const timeouts = z.strictObject({
   half_closed: duration(
     'How long a half-closed connection may last; 0 = as long as it likes. TCP only.',
   ).prefault('0s'),
-  queue: duration('Longest wait for a backend with room; 0 = as long as it takes. TCP only.').prefault('5s'),
+  queue: duration(
+    'Longest wait for a backend that is usable and has room; 0 = as long as it takes. TCP only.',
+  ).prefault('5s'),
+  header: duration(
+    'How long a client that may send a PROXY header has for it. TCP only.',
+    MIN_HEADER_MS,
+  ).prefault('5s'),
 });
 
 const retry = z.strictObject({
@@ -85,7 +94,7 @@ const queue = z.strictObject({
   size: number(
     0,
     1_000_000,
-    'Connections that may wait when every backend is at max_connections; 0 = none. TCP only.',
+    'Connections that may wait while no backend is usable, or every one is at max_connections; 0 = none. TCP only.',
   ).prefault(0),
 });
 
@@ -161,7 +170,7 @@ export const serviceTable = z
     udp: udp.describe('UDP services only.').prefault({}),
     timeouts: timeouts.describe('How long things may take.').prefault({}),
     retry: retry.describe('What happens when a backend cannot be reached.').prefault({}),
-    queue: queue.describe('Waiting for a backend with room.').prefault({}),
+    queue: queue.describe('Waiting for a backend instead of failing.').prefault({}),
     health: healthTable.describe('How backends that are down are found.').prefault({}),
     proxy_protocol: proxyProtocol
       .describe("Passing the client's address on (HAProxy's PROXY protocol).")

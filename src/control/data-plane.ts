@@ -42,6 +42,7 @@ export async function startDataPlane(deps: DataPlaneDeps): ReturnType<typeof sta
   };
   const started = await startPlane(options);
   const { plane, why } = started;
+  table.onChange = () => plane.look();
   log.info({ engine: plane.engine, threads: plane.threads, why }, 'engine');
   return started;
 }

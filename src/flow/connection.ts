@@ -15,12 +15,12 @@ import { ConnectionAccount } from './connection-account.js';
 import { buildProxyHeader, PROXY_INVALID, ProxyHeader, parseProxyHeader } from './proxy-protocol.js';
 import type { TcpService } from './tcp-service.js';
 
-/** A client that may send a PROXY header has this long to do so. */
-const HEADER_TIMEOUT_MS = 5_000;
+/** How long descriptors or ports are waited for where a connect may take for ever. */
+const LOCAL_PATIENCE_MS = 5_000;
 /** How soon a dial that failed for lack of descriptors or ports is tried again. */
 const LOCAL_RETRY_MS = 50;
 
-type Phase = 'header' | 'queued' | 'dialling' | 'starved' | 'relaying' | 'over';
+export type Phase = 'header' | 'queued' | 'dialling' | 'starved' | 'relaying' | 'over';
 
 /** One header at a time is parsed in a thread; what counts is copied out. */
 const header = new ProxyHeader();
@@ -38,18 +38,21 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   /** Its place in the queue over all threads. */
   ticket = 0;
 
-  private readonly socket: StreamConn;
-  private phase: Phase = 'header';
-  private candidate: PoolCandidate | undefined = undefined;
-  private dialling: Dial | undefined = undefined;
-  private dialledAt = 0;
-  private tried: number[] | undefined = undefined;
+  readonly socket: StreamConn;
+  phase: Phase = 'header';
+  candidate: PoolCandidate | undefined = undefined;
+  dialling: Dial | undefined = undefined;
+  dialledAt = 0;
+  /** What refused it, one after the other; when it waits, as long as the last dial there failed. */
+  tried: number[] | undefined = undefined;
+  /** Until when it may wait in the queue, over all its turns there; 0 = it has not waited yet. */
+  waitsUntil = 0;
   /** Why it would fail if no other backend is found. */
-  private failure: CloseReason = 'no_backend';
-  private destination: Peer | undefined = undefined;
-  private counted = false;
-  private clientFinished = false;
-  private halfClosedAt = 0;
+  failure: CloseReason = 'no_backend';
+  destination: Peer | undefined = undefined;
+  counted = false;
+  clientFinished = false;
+  halfClosedAt = 0;
 
   constructor(owner: TcpService, socket: StreamConn, now: number) {
     super(owner, socket.peer, now);
@@ -62,12 +65,12 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
       this.admit();
       return;
     }
-    this.timer(HEADER_TIMEOUT_MS);
+    this.timer(this.owner.plan.timeouts.header);
     this.socket.readHead();
   }
 
   /** Turned away at the door: the service has as many connections as it may. */
-  refuse(): void {
+  turnAway(): void {
     this.detail = 'the service is at max_connections';
     this.fail('limit', true);
   }
@@ -92,10 +95,10 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   onTimer(now: number): void {
     switch (this.phase) {
       case 'header':
-        this.refuseHeader(`no complete header within ${HEADER_TIMEOUT_MS} ms`);
+        this.refuseHeader(`no complete header within ${Math.round(now - this.startedAt)} ms`);
         break;
       case 'queued':
-        this.fail('queue_timeout');
+        this.endWait();
         break;
       case 'dialling':
         this.dialling!.cancel();
@@ -113,32 +116,29 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     }
   }
 
-  /** Pick a backend and dial it; wait if all are full. Called again for each further attempt and by the queue. */
+  /** Pick a backend and dial it; wait if there is none. Called again for each further attempt and by the queue. */
   pick(): void {
     const { owner } = this;
     if (this.phase === 'queued') {
-      // What refused it a while ago may be tried again: those behind must not wait because it has no choice left.
-      this.tried = undefined;
+      this.reviewTried();
     } else if (this.attempts === 0 && owner.queue.isUsed) {
       // Those who wait come first.
       if (this.wait()) owner.serveQueue();
-      else this.refuseFull();
+      else this.refuse('the queue is full');
       return;
     }
     const candidate = owner.picker.pick(this.client, this.tried);
     if (candidate !== undefined) {
       if (this.phase === 'queued') owner.queue.remove(this);
       this.dial(candidate);
-    } else if (this.phase === 'queued') {
-      // Still nothing: keep the place in the queue.
-    } else if (owner.picker.noPick === 'full' && this.wait()) {
-      // A place may have been given back before the queue knew of this one.
-      if (this.tried === undefined) owner.serveQueue();
-    } else if (owner.picker.noPick === 'full' && this.tried === undefined) {
-      this.refuseFull();
-    } else {
-      this.fail(this.failure);
+    } else if (this.phase !== 'queued') {
+      this.waitOrFail();
     }
+  }
+
+  /** Try what refused it a while ago as well, whatever happened there since. */
+  forgetTried(): void {
+    this.tried = undefined;
   }
 
   onDialled(upstream: StreamConn): void {
@@ -149,7 +149,11 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     this.dialling = undefined;
     this.connectMs = now - this.dialledAt;
     this.phase = 'relaying';
-    if (table.failures[slot] !== 0) Atomics.store(table.failures, slot, 0);
+    if (table.failures[slot] !== 0) {
+      Atomics.store(table.failures, slot, 0);
+      // Others may wait because it refused them.
+      owner.serveQueue();
+    }
     // What a backend before this one failed with is no reason for how it ends.
     if (this.detail !== '') this.detail = `an earlier attempt: ${this.detail}`;
     totals.connections[slot]!++;
@@ -179,7 +183,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     const { plane, plan } = this.owner;
     plane.sink.trouble(`connecting to ${this.backend}: ${failure.reason}`);
     this.releasePlace();
-    const patience = plan.timeouts.connect === 0 ? HEADER_TIMEOUT_MS : plan.timeouts.connect;
+    const patience = plan.timeouts.connect === 0 ? LOCAL_PATIENCE_MS : plan.timeouts.connect;
     if (plane.engine.now() - this.startedAt > patience) {
       this.detail = failure.reason;
       this.fail('connect_failed');
@@ -204,16 +208,29 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     if (this.relay !== undefined) this.checkIdle(this.halfClosedAt);
   }
 
-  onRelayEnd(end: RelayEnd | undefined): void {
+  onRelayEnd(end: RelayEnd | undefined, cut?: RelayEnd): void {
     if (end !== undefined) this.reason = end;
+    if (cut !== undefined && cut !== end) {
+      this.detail = `${this.detail === '' ? '' : `${this.detail}; `}then ${cut}`;
+    }
     this.over();
+  }
+
+  /** True while it is connected to the backend in this slot, or being so; not when it has only tried. */
+  has(slot: number): boolean {
+    return this.candidate?.slot === slot;
   }
 
   /** End it now, whatever it is doing, with this reason. Does nothing once it is over. */
   end(reason: CloseReason, detail = ''): void {
     if (this.phase === 'over') return;
     if (detail !== '') this.detail = detail;
-    if (this.phase === 'relaying') {
+    if (this.phase === 'dialling' && reason === 'backend_down') {
+      // Nothing was promised yet: it goes elsewhere.
+      this.dialling?.cancel();
+      this.failure = reason;
+      this.dialElsewhere('the backend went down');
+    } else if (this.phase === 'relaying') {
       this.reason = reason;
       this.relay!.abort(false);
     } else {
@@ -221,9 +238,22 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     }
   }
 
-  private refuseFull(): void {
-    this.detail = 'every backend is at max_connections';
+  private refuse(detail: string): void {
+    this.detail = detail;
     this.fail('limit');
+  }
+
+  /** Nobody is there to dial now. */
+  private waitOrFail(): void {
+    const { owner, tried } = this;
+    if (this.wait()) {
+      // A place may have been given back, or a backend come up, before the queue knew of this one.
+      if (tried === undefined) owner.serveQueue();
+    } else if (tried === undefined && owner.picker.noPick === 'full') {
+      this.refuse('every backend is at max_connections');
+    } else {
+      this.fail(this.failure);
+    }
   }
 
   /** Into the queue; false when that is full. */
@@ -231,8 +261,25 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     const { owner } = this;
     if (!owner.enqueue(this)) return false;
     this.phase = 'queued';
-    this.timer(owner.plan.timeouts.queue);
+    const { queue } = owner.plan.timeouts;
+    const now = owner.plane.engine.now();
+    if (this.waitsUntil === 0) this.waitsUntil = now + queue;
+    this.timer(queue === 0 ? 0 : Math.max(1, this.waitsUntil - now));
     return true;
+  }
+
+  private endWait(): void {
+    const { noPick } = this.owner.picker;
+    this.detail ||= noPick === 'full' ? 'every backend is at max_connections' : 'no backend is usable';
+    this.fail('queue_timeout');
+  }
+
+  /** What has served somebody since it refused this one may be tried again, and so may what went down and came back. */
+  private reviewTried(): void {
+    if (this.tried === undefined) return;
+    const { failures } = this.owner.plane.table;
+    const left = this.tried.filter(slot => Atomics.load(failures, slot) !== 0);
+    this.tried = left.length === 0 ? undefined : left;
   }
 
   private readHeader(): void {
@@ -271,35 +318,49 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   }
 
   private dial(candidate: PoolCandidate): void {
-    const { engine } = this.owner.plane;
     this.phase = 'dialling';
     this.candidate = candidate;
     this.backendSlot = candidate.slot;
     this.backend = candidate.id;
     this.attempts++;
-    this.dialledAt = engine.now();
+    this.dialledAt = this.owner.plane.engine.now();
     this.timer(this.owner.plan.timeouts.connect);
-    this.dialling = engine.dial(candidate.plan.endpoint, this.owner.plan.socket, this);
+    this.redial(candidate);
+  }
+
+  /** Begin to connect, for an attempt that counts already. */
+  redial(candidate: PoolCandidate): void {
+    const { owner } = this;
+    this.dialling = owner.plane.engine.dial(candidate.plan.endpoint, owner.plan.socket, this);
   }
 
   private backendFailed(reason: string): void {
     const { plane, plan } = this.owner;
     const slot = this.backendSlot;
+    plane.totals.connectFailures[slot]!++;
+    // Before it is told: whoever hears of it may end all that the backend has.
+    this.releasePlace();
+    plane.backendFailed(slot, plan.passiveFailures, reason);
+    this.dialElsewhere(reason);
+  }
+
+  /** The dial came to nothing, and why. */
+  private dialElsewhere(reason: string): void {
+    const { plane, plan } = this.owner;
+    const slot = this.backendSlot;
     this.dialling = undefined;
     this.detail = reason;
-    plane.totals.connectFailures[slot]!++;
-    plane.backendFailed(slot, plan.passiveFailures, reason);
     this.releasePlace();
     if (this.tried === undefined) this.tried = [slot];
     else this.tried.push(slot);
-    if (this.attempts >= plan.attempts) {
-      this.fail(this.failure);
-      return;
+    if (this.tried.length >= plan.attempts) {
+      this.waitOrFail();
+    } else {
+      // A retry only counts as one when there is somewhere else to go.
+      const before = this.attempts;
+      this.pick();
+      if (this.attempts > before) plane.totals.retries[slot]!++;
     }
-    // A retry only counts as one when there is somewhere else to go.
-    const before = this.attempts;
-    this.pick();
-    if (this.attempts > before) plane.totals.retries[slot]!++;
     this.owner.serveQueue();
   }
 
@@ -349,6 +410,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     owner.plane.engine.timers.cancel(this);
     const now = owner.plane.engine.now();
     this.durationMs = now - this.startedAt;
+    if (this.copied !== -1) owner.plane.outgoing.forget(this);
     this.close(now);
     this.releasePlace();
     if (this.counted) owner.guard.release(this.client);

@@ -9,7 +9,7 @@ import { Guard } from './guard.js';
 import type { DataPlane } from './plane.js';
 import { WaitQueue } from './queue.js';
 
-/** How often those who wait look again without being told: backends come up, and limits grow. */
+/** How often those who wait look again without being told, and how often one of them tries what refused it before. */
 const QUEUE_POLL_MS = 50;
 
 /** One TCP service in one thread: its listeners, its guard, its picker and the connections it has. */
@@ -70,7 +70,7 @@ export class TcpService extends TimerEntry implements ListenObserver {
     const connection = new Connection(this, client, plane.engine.now());
     this.add(connection);
     if (room) connection.start();
-    else connection.refuse();
+    else connection.turnAway();
   }
 
   onAcceptTrouble(reason: string): void {
@@ -97,8 +97,26 @@ export class TcpService extends TimerEntry implements ListenObserver {
     }
   }
 
+  /** A connection that another process had. */
+  adopt(connection: Connection): void {
+    this.add(connection);
+  }
+
+  /** An adopted connection is over in the process that it came from. */
+  drop(connection: Connection): void {
+    this.remove(connection);
+  }
+
+  /** One that has waited in another process waits here; to be called in the order of their tickets. */
+  requeue(connection: Connection): void {
+    this.queue.restore(connection);
+    if (this.timerSlot === UNSCHEDULED) this.watchQueue();
+  }
+
   /** Those of this thread whoever is first: nobody shall wait for a thread that does not look. */
   onTimer(): void {
+    // One for all: what still refuses would refuse every one of them.
+    this.queue.head?.forgetTried();
     while (this.queue.length > 0 && this.serveHead());
     if (this.queue.length > 0) this.watchQueue();
   }

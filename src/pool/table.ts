@@ -76,6 +76,9 @@ export class SharedTable {
   /** Who waits for a place. */
   readonly board: WaitBoard;
 
+  /** Called after each change of set, state or weight; only where that is made, in the control plane's thread. */
+  onChange: () => void = () => {};
+
   private readonly share: Int32Array;
   private readonly blocks: readonly Float64Array[];
   /** Who holds the lock of a slot's bucket, and of its strategies. */
@@ -174,6 +177,7 @@ export class SharedTable {
   /** Tell every picker to rebuild at its next pick. */
   bump(): void {
     Atomics.add(this.generation, 0, 1);
+    this.onChange();
   }
 
   /** Clear a slot for a new owner. */

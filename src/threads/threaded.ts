@@ -11,11 +11,16 @@ import type { PlaneSink } from '../flow/sink.js';
 import type { Plan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
 import type { SharedTable } from '../pool/table.js';
-import { Addresses, NO_SOCKETS, type Sockets } from './addresses.js';
+import { Addresses, type Listens, NOTHING } from './addresses.js';
+import type { Handover, Heirloom } from './handover.js';
+import { spread } from './heirlooms.js';
 import type { Answer, Message, Numbered, Request, ThreadInit } from './messages.js';
 import type { Plane } from './plane.js';
 import { readRecords } from './records.js';
+import { ThreadedHandover } from './threaded-handover.js';
 
+/** In the ledger: no thread, and nothing is entered for it. */
+const CONTROL_PLANE = 254;
 /** A thread that dies is replaced after this, and after twice as long each time that its successor fails to start. */
 const REPLACE_AFTER_MS = 100;
 const REPLACE_AFTER_MAX_MS = 10_000;
@@ -40,6 +45,8 @@ interface Thread {
 export interface ThreadedHooks {
   readonly sink: PlaneSink;
   onFault(fault: StrategyFault): void;
+  /** Threads serve nothing until `go`. */
+  readonly standby?: boolean;
   /** A thread died with so many connections; a new one takes its place. */
   onThreadLost(thread: number, lost: number, error: Error): void;
 }
@@ -48,6 +55,7 @@ export interface ThreadedHooks {
 export class ThreadedPlane implements Plane {
   readonly engine = 'epoll';
   readonly threads: number;
+  readonly handover: Handover;
   private readonly table: SharedTable;
   private readonly hooks: ThreadedHooks;
   private readonly ledger = FdLedger.createBuffer();
@@ -61,6 +69,9 @@ export class ThreadedPlane implements Plane {
   private listening: readonly Listening[] = [];
   private records = true;
   private closing = false;
+  private standby: boolean;
+  /** Its end has begun. */
+  private left = false;
   /** Successors that are about to start. */
   private replacing: Promise<unknown> = Promise.resolve();
 
@@ -69,8 +80,17 @@ export class ThreadedPlane implements Plane {
     this.bells = Array.from({ length: threads }, openWake);
     this.table = table;
     this.hooks = hooks;
+    this.standby = hooks.standby === true;
+    this.handover = new ThreadedHandover(
+      threads,
+      new FdLedger(this.ledger, CONTROL_PLANE),
+      () => this.addresses.places(threads),
+      request => Promise.all(this.list.map((thread, index) => this.ask(thread, request(index)))),
+      () => this.leave(),
+    );
   }
 
+  /** On standby threads serve nothing until `go`. */
   static async start(threads: number, table: SharedTable, hooks: ThreadedHooks): Promise<ThreadedPlane> {
     growDescriptorTable();
     const plane = new ThreadedPlane(threads, table, hooks);
@@ -84,19 +104,31 @@ export class ThreadedPlane implements Plane {
     throw failed.reason;
   }
 
-  async prepare(plan: Plan): Promise<void> {
+  async heirlooms(): Promise<readonly Heirloom[]> {
     await this.replacing;
+    return this.addresses.all;
+  }
+
+  async prepare(plan: Plan, heirlooms: readonly Heirloom[] = []): Promise<void> {
+    await this.replacing;
+    const left = spread(heirlooms, this.threads);
     try {
       // The first finds out which addresses can be had; the others join in.
       const others = [...this.list];
-      while (others.length > 0 && !(await this.bindIfAlive(others.shift()!, plan)));
-      await Promise.all(others.map(thread => this.bindIfAlive(thread, plan)));
+      for (let alive = false; others.length > 0 && !alive; ) {
+        const thread = others.shift()!;
+        alive = await this.bindIfAlive(thread, plan, left[thread.index]!);
+      }
+      await Promise.all(others.map(thread => this.bindIfAlive(thread, plan, left[thread.index]!)));
       if (this.list.every(({ gone }) => gone)) {
         throw new Lb4Error('LB4_ENGINE', 'no data-plane thread is running');
       }
     } catch (error) {
       await this.abandon();
       throw error;
+    } finally {
+      // Each thread listens under numbers of its own.
+      for (const { fds } of heirlooms) for (const fd of fds) closeFd(fd);
     }
   }
 
@@ -119,10 +151,22 @@ export class ThreadedPlane implements Plane {
     this.addresses.retain(this.plan);
   }
 
+  async go(): Promise<void> {
+    this.standby = false;
+    await Promise.all(this.list.map(thread => this.ask(thread, { type: 'go' })));
+  }
+
   async stopAccepting(): Promise<void> {
     this.closing = true;
     await this.replacing;
     await this.askAll({ type: 'stopAccepting' });
+  }
+
+  look(): void {
+    if (this.closing) return;
+    const { board } = this.table;
+    const firsts = this.plan?.services.map(({ slot }) => board.first(slot)) ?? [];
+    for (const thread of new Set(firsts)) if (thread !== -1) wake(this.bells[thread]!);
   }
 
   close(slot: number, perSecond: number, reason: CloseReason): void {
@@ -155,7 +199,10 @@ export class ThreadedPlane implements Plane {
   }
 
   async destroy(reason: CloseReason): Promise<void> {
-    this.closing = true;
+    if (this.left) return;
+    // On standby all that is open here is another process's.
+    if (this.standby) return this.leave();
+    this.closing = this.left = true;
     await this.replacing;
     await this.survivors(async thread => {
       const answer = await this.ask(thread, { type: 'destroy', reason });
@@ -163,21 +210,31 @@ export class ThreadedPlane implements Plane {
       return answer;
     });
     await Promise.all(this.list.map(({ worker }) => worker.terminate()));
-    for (const { index } of this.list) new FdLedger(this.ledger, index).unmapAll();
     for (const bell of this.bells) closeFd(bell);
   }
 
-  private async bind(thread: Thread, plan: Plan, left = NO_SOCKETS): Promise<void> {
-    const inherited = this.addresses.known(left);
+  /** End without a word to anybody: another process goes on with what is open here. */
+  private async leave(): Promise<void> {
+    if (this.left) return;
+    this.closing = this.left = true;
+    await this.replacing;
+    for (const thread of this.list) thread.ended = true;
+    await Promise.all(this.list.map(({ worker }) => worker.terminate()));
+    for (let index = 0; index < this.threads; index++) this.closeAll(index, NOTHING);
+    for (const bell of this.bells) closeFd(bell);
+  }
+
+  private async bind(thread: Thread, plan: Plan, left = NOTHING): Promise<void> {
+    const inherited = this.addresses.joining(left);
     const answer = await this.ask(thread, { type: 'prepare', plan, inherited });
     thread.prepared = true;
     if (answer.type === 'prepared' && !thread.gone) this.addresses.add(thread.index, answer.bound);
   }
 
   /** False when the thread has died; its successor will have the plan that counts then. */
-  private async bindIfAlive(thread: Thread, plan: Plan): Promise<boolean> {
+  private async bindIfAlive(thread: Thread, plan: Plan, left: Listens): Promise<boolean> {
     try {
-      await this.bind(thread, plan);
+      await this.bind(thread, plan, left);
       return true;
     } catch (error) {
       if (thread.gone) return false;
@@ -193,7 +250,7 @@ export class ThreadedPlane implements Plane {
   }
 
   /** Have a thread that was not there for it serve the plan that counts, and any that comes meanwhile. */
-  private async bring(thread: Thread, left = NO_SOCKETS): Promise<Answer> {
+  private async bring(thread: Thread, left = NOTHING): Promise<Answer> {
     for (;;) {
       const plan = this.plan!;
       await this.bind(thread, plan, left);
@@ -234,6 +291,7 @@ export class ThreadedPlane implements Plane {
       threads: this.threads,
       table: this.table.buffers,
       ledger: this.ledger,
+      standby: this.standby,
       wakeFd,
       bells: this.bells,
     };
@@ -301,8 +359,10 @@ export class ThreadedPlane implements Plane {
   /** A thread that served has died: another takes its place, unless all of them are to end. */
   private replace(index: number, error: Error): void {
     const owned = new Set(new FdLedger(this.ledger, index).ownedBy(index));
-    const sockets = [...this.addresses.remove(index)].filter(([, { fd }]) => owned.has(fd));
-    const left: Sockets = new Map(this.closing ? [] : sockets);
+    const sockets = [...this.addresses.remove(index)].filter(([, { fds = [] }]) =>
+      fds.every(fd => owned.has(fd)),
+    );
+    const left: Listens = this.closing ? NOTHING : new Map(sockets);
     const succession = this.bury(index, left, error)
       .then(() => new Promise(resolve => setTimeout(resolve, REPLACE_AFTER_MS)))
       .then(() => this.succeed(index, left, 1));
@@ -310,15 +370,9 @@ export class ThreadedPlane implements Plane {
   }
 
   /** Close what the dead thread had open, but for the sockets that are left to its successor, and take its connections off the books. */
-  private async bury(index: number, left: Sockets, error: Error): Promise<void> {
+  private async bury(index: number, left: Listens, error: Error): Promise<void> {
     const lost = this.table.writeOff(index);
-    const ledger = new FdLedger(this.ledger, index);
-    const kept = new Set(Array.from(left.values(), ({ fd }) => fd));
-    for (const fd of ledger.ownedBy(index)) {
-      ledger.disown(fd);
-      if (!kept.has(fd)) closeFd(fd);
-    }
-    ledger.unmapAll();
+    this.closeAll(index, left);
     // The places that it had are there for others.
     for (const bell of this.bells) wake(bell);
     this.hooks.onThreadLost(index, lost, error);
@@ -326,11 +380,21 @@ export class ThreadedPlane implements Plane {
     await Promise.all(clients.map(buffer => SharedClients.writeOff(buffer, index)));
   }
 
+  private closeAll(index: number, left: Listens): void {
+    const ledger = new FdLedger(this.ledger, index);
+    const kept = new Set(descriptorsOf(left));
+    for (const fd of ledger.ownedBy(index)) {
+      ledger.disown(fd);
+      if (!kept.has(fd)) closeFd(fd);
+    }
+    ledger.unmapAll();
+  }
+
   /**
    * Start a thread that takes a dead one's place, and its listening sockets with the clients that wait there. If it
    * fails those clients are given up, so that others go to the threads that live, and another tries later.
    */
-  private async succeed(index: number, left: Sockets, attempt: number): Promise<void> {
+  private async succeed(index: number, left: Listens, attempt: number): Promise<void> {
     let thread: Thread | undefined;
     try {
       if (this.closing) return;
@@ -341,13 +405,17 @@ export class ThreadedPlane implements Plane {
     } catch (error) {
       await thread?.worker.terminate();
       this.addresses.remove(index);
-      await this.bury(index, NO_SOCKETS, error as Error);
+      await this.bury(index, NOTHING, error as Error);
       const pause = Math.min(REPLACE_AFTER_MS * 2 ** attempt, REPLACE_AFTER_MAX_MS);
       setTimeout(() => {
-        this.replacing = Promise.all([this.replacing, this.succeed(index, NO_SOCKETS, attempt + 1)]);
+        this.replacing = Promise.all([this.replacing, this.succeed(index, NOTHING, attempt + 1)]);
       }, pause).unref();
     } finally {
-      for (const { fd } of left.values()) closeFd(fd);
+      for (const fd of descriptorsOf(left)) closeFd(fd);
     }
   }
+}
+
+function descriptorsOf(listens: Listens): number[] {
+  return [...listens.values()].flatMap(({ fds = [] }) => fds);
 }

@@ -64,6 +64,15 @@ t.test('file descriptors', async t => {
   t.strictSame(warnings({}, {}, { max_connections: 1e9 }), [], 'an unknown limit is no limit');
 });
 
+t.test('a primary that is replaced', async t => {
+  const health = { kind: 'redis', role: 'primary' } as const;
+  t.match(warnings({ health }), [
+    /^health.role: .* new connections fail; with \[queue\]/,
+    /^health.on_down: sessions stay on/,
+  ]);
+  t.strictSame(warnings({ health: { ...health, on_down: 'close' }, queue: { size: 1 } }), []);
+});
+
 t.test('backends that are the listener', async t => {
   const loop = (listen: string, backend: string, interfaces: string[] = []) =>
     warnings({ listen, backends: [backend] }, { interfaces }).length === 1;

@@ -69,6 +69,7 @@ async function twoThreads(settings: Settings, backendLimits: readonly number[], 
   );
   return {
     threads,
+    backends,
     table,
     slot,
     rings,
@@ -189,6 +190,98 @@ t.test('one that was refused by its backend gives its place to who waits', async
   t.strictSame(two.dials(), [3, 1]);
   two.accepted(0).end();
   t.strictSame(two.reasons, ['3 client_closed', '1 client_closed']);
+});
+
+t.test('who finds no usable backend waits until one is there, in whatever thread', async t => {
+  const two = await twoThreads({ queue: { size: 2 } }, [0, 0]);
+  for (const backend of two.backends) backend.setHealth('down', 'test');
+  two.offer(0, 1);
+  two.offer(1, 2);
+  two.offer(1, 3);
+  t.strictSame(two.dials(), [0, 0]);
+  t.strictSame(two.reasons, ['3 limit'], 'as many as the queue takes');
+  two.backends[1]!.setHealth('up', 'test');
+  two.threads[0]!.plane.look();
+  t.strictSame(two.deliver(), [1], 'the first wakes the next');
+  t.strictSame(two.dials(), [1, 1]);
+  for (const thread of [0, 1]) t.equal(two.accepted(thread).backend, '10.0.0.1:80');
+  t.equal(two.table.board.waiting[two.slot], 0);
+});
+
+t.test('without a queue nobody waits for a backend to come up', async t => {
+  const two = await twoThreads({}, [0]);
+  two.backends[0]!.setHealth('down', 'test');
+  two.offer(0, 1);
+  t.strictSame(two.reasons, ['1 no_backend']);
+});
+
+t.test(
+  'who was refused by all waits, is tried again now and then, and not for longer than it may',
+  async t => {
+    const two = await twoThreads({ queue: { size: 9 }, timeouts: { queue: '400ms' } }, [0]);
+    const [{ net }] = two.threads as [(typeof two.threads)[0]];
+    two.offer(0, 1);
+    two.offer(0, 2);
+    for (const link of [...net.links]) link.refuse();
+    t.strictSame(two.dials(), [2, 0], 'not at once');
+    net.advance(60);
+    t.strictSame(two.dials(), [3, 0], 'one goes ahead');
+    net.links.at(-1)!.refuse();
+    net.advance(50);
+    t.strictSame(two.dials(), [4, 0], 'and then the other');
+    net.links.at(-1)!.accept();
+    t.strictSame(two.dials(), [5, 0], 'which the first need not wait for any longer');
+    net.links.at(-1)!.refuse();
+    net.advance(280);
+    for (let at = 5; at < net.links.length; at++) net.links[at]!.refuse();
+    net.advance(60);
+    t.strictSame(two.reasons, ['1 queue_timeout'], 'its time counts from the first time that it had to wait');
+  },
+);
+
+t.test('what came up again may be tried again', async t => {
+  const two = await twoThreads({ queue: { size: 9 } }, [0]);
+  const [backend] = two.backends as [Backend];
+  two.offer(1, 1);
+  two.threads[1]!.net.links[0]!.refuse();
+  backend.setHealth('down', 'test');
+  backend.setHealth('up', 'test');
+  two.threads[1]!.plane.look();
+  t.strictSame(two.dials(), [0, 2]);
+});
+
+t.test('who waits is not one of those that a backend has, though it was tried', async t => {
+  const two = await twoThreads({ queue: { size: 9 } }, [0]);
+  const [{ net, plane }] = two.threads as [(typeof two.threads)[0]];
+  two.offer(0, 1);
+  net.links[0]!.refuse();
+  two.backends[0]!.setHealth('down', 'test');
+  plane.close(two.backends[0]!.slot, Number.POSITIVE_INFINITY, 'backend_down');
+  t.equal(two.table.board.waiting[two.slot], 1);
+  t.strictSame(two.reasons, []);
+});
+
+t.test('a dial to a backend that goes down goes elsewhere, or waits', async t => {
+  const two = await twoThreads({ queue: { size: 9 } }, [0, 0]);
+  const [{ net, plane }] = two.threads as [(typeof two.threads)[0]];
+  two.offer(0, 1);
+  const [first] = net.links as [FakeLink];
+  const close = (link: FakeLink) => {
+    const backend = two.backends.find(({ key }) => key === link.backend)!;
+    backend.setHealth('down', 'test');
+    plane.close(backend.slot, Number.POSITIVE_INFINITY, 'backend_down');
+  };
+  close(first);
+  t.notOk(first.open);
+  const second = net.links.at(-1)!;
+  t.not(second.backend, first.backend);
+  close(second);
+  t.notOk(second.open);
+  t.equal(two.table.board.waiting[two.slot], 1);
+  for (const backend of two.backends) backend.setHealth('up', 'test');
+  plane.look();
+  two.accepted(0).end();
+  t.strictSame(two.reasons, ['1 client_closed']);
 });
 
 t.test('the last place of the process', async t => {

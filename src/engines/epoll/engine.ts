@@ -24,6 +24,7 @@ import { EpollListener } from './listener.js';
 import { Loop } from './loop.js';
 import { PipePool } from './pipes.js';
 import { EpollRelay } from './relay.js';
+import { EpollTransfer } from './transfer.js';
 import { EpollDatagramListener } from './udp-listener.js';
 import { UdpSide } from './udp-side.js';
 import { EpollDatagramUpstream } from './udp-upstream.js';
@@ -41,6 +42,7 @@ export class EpollEngine implements Engine {
   readonly name = 'epoll';
   readonly loop: Loop;
   readonly timers: TimerWheel;
+  readonly transfer: EpollTransfer;
   private readonly pipes: PipePool;
   private readonly options: EpollOptions;
   private udp: UdpSide | undefined = undefined;
@@ -50,6 +52,7 @@ export class EpollEngine implements Engine {
     this.loop = new Loop(options.ledger, options.wakeFd);
     this.timers = this.loop.timers;
     this.pipes = new PipePool(this.loop);
+    this.transfer = new EpollTransfer(this.loop, () => this.udpSide());
   }
 
   now(): number {

@@ -57,6 +57,11 @@ export class FdLedger {
     }
   }
 
+  /** Whether any thread has it. */
+  isOwned(fd: number): boolean {
+    return this.owners[fd] !== 0;
+  }
+
   /** Descriptors of a thread. */
   ownedBy(thread: number): number[] {
     const found: number[] = [];

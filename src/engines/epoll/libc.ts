@@ -60,6 +60,9 @@ export const send = bind<(fd: Fd, buffer: Pointer, length: number, flags: number
 export const splice = bind<
   (from: Fd, fromOffset: null, to: Fd, toOffset: null, length: number, flags: number) => number
 >('int64_t splice(int from, void *from_offset, int to, void *to_offset, int64_t length, int flags)');
+export const socketpair = bind<(domain: number, type: number, protocol: number, fds: Pointer) => number>(
+  'int socketpair(int domain, int type, int protocol, void *fds)',
+);
 export const pipe2 = bind<(fds: Pointer, flags: number) => number>('int pipe2(void *fds, int flags)');
 export const fcntl = bind<(fd: Fd, command: number, argument: number) => number>(
   'int fcntl(int fd, int command, int argument)',
@@ -150,6 +153,7 @@ export const E = {
   ECONNRESET: 104,
   ENOBUFS: 105,
   ETIMEDOUT: 110,
+  ETOOMANYREFS: 109,
   ECONNREFUSED: 111,
   EHOSTUNREACH: 113,
   EINPROGRESS: 115,
@@ -171,11 +175,16 @@ export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_DONTWAIT = 0x40;
+export const MSG_CTRUNC = 8;
+export const MSG_CMSG_CLOEXEC = 0x40000000;
+export const SCM_RIGHTS = 1;
 export const SHUT_WR = 1;
+export const SHUT_RDWR = 2;
 
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
@@ -211,6 +220,7 @@ export const EPOLLOUT = 4;
 export const EPOLLERR = 8;
 export const EPOLLHUP = 0x10;
 export const EPOLLRDHUP = 0x2000;
+export const EPOLLEXCLUSIVE = 1 << 28;
 export const EPOLLET = 0x80000000 | 0;
 
 export const SPLICE_F_MOVE = 1;

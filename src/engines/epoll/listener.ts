@@ -10,6 +10,7 @@ import { EpollConn, STREAM_EVENTS } from './conn.js';
 import {
   accept4,
   E,
+  EPOLLEXCLUSIVE,
   EPOLLIN,
   errno,
   listen,
@@ -32,7 +33,7 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
   readonly address: Endpoint;
   observer: ListenObserver;
   private readonly loop: Loop;
-  readonly fd: number;
+  private readonly fd: number;
   readonly owned: boolean;
   private readonly unix: boolean;
   private readonly keepalive: number;
@@ -79,6 +80,10 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
     return new EpollListener(loop, bound, socket, observer, options.owned);
   }
 
+  get fds(): readonly number[] {
+    return [this.fd];
+  }
+
   pause(): void {
     this.paused = true;
     this.poll(false);
@@ -90,13 +95,13 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
     this.onEvents();
   }
 
-  async close(): Promise<void> {
+  async close(handedOver = false): Promise<void> {
     if (this.closed) return;
     this.closed = true;
     this.loop.timers.cancel(this);
     this.poll(false);
     this.loop.close(this.fd);
-    if (this.address.kind === 'unix' && this.owned) {
+    if (this.address.kind === 'unix' && this.owned && !handedOver) {
       try {
         unlinkSync(this.address.path);
       } catch {
@@ -158,7 +163,8 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
   private poll(on: boolean): void {
     if (on === this.polling) return;
     this.polling = on;
-    if (on) this.loop.add(this.fd, this, EPOLLIN);
+    // Of the threads that share the socket one is enough.
+    if (on) this.loop.add(this.fd, this, EPOLLIN | EPOLLEXCLUSIVE);
     else this.loop.remove(this.fd);
   }
 }
