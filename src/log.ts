@@ -1,6 +1,7 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
-import pretty from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
 import type { LogConfig } from './config/schema.js';
+import { LogOutput } from './log-output.js';
 
 export type { Logger } from 'pino';
 
@@ -11,18 +12,36 @@ export type { Logger } from 'pino';
 export function createLogger({ level, format }: LogConfig, stream?: DestinationStream): Logger {
   const readable = format === 'pretty' || (format === 'auto' && process.stdout.isTTY === true);
   const options = { level, base: { pid: process.pid }, timestamp: pino.stdTimeFunctions.isoTime };
-  if (!readable) return stream === undefined ? pino(options) : pino(options, stream);
-  return pino(
-    options,
-    pretty({
-      colorize: stream === undefined && process.stdout.isTTY === true,
-      ignore: 'pid',
-      translateTime: 'HH:MM:ss.l',
-      singleLine: true,
-      sync: true,
-      ...(stream === undefined ? {} : { destination: stream }),
-    }),
-  );
+  const destination = stream ?? standardOutput();
+  const logger = pino(options, readable ? readably(destination, stream === undefined) : destination);
+  if (destination instanceof LogOutput) {
+    destination.onRecovered = lost =>
+      logger.warn({ lost }, 'log lines were lost: the log could not be written');
+  }
+  return logger;
+}
+
+/** Lines for people, each written whole. */
+function readably(destination: DestinationStream, isStandard: boolean): DestinationStream {
+  const format = prettyFactory({
+    colorize: isStandard && process.stdout.isTTY === true,
+    ignore: 'pid',
+    translateTime: 'HH:MM:ss.l',
+    singleLine: true,
+  });
+  return { write: line => destination.write(format(line)) };
+}
+
+let standard: LogOutput | undefined;
+
+/** One for all loggers, so that lines stay whole. */
+function standardOutput(): LogOutput {
+  if (standard === undefined) {
+    const output = new LogOutput();
+    process.on('exit', () => output.end());
+    standard = output;
+  }
+  return standard;
 }
 
 /** For library users who pass no logger. */

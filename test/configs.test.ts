@@ -79,7 +79,7 @@ t.test('there is an example for each feature', async t => {
   for (const name of ['postgres', 'redis', 'udp-dns', 'weighted-canary', 'active-standby', 'ip-hash']) {
     t.ok(FILES.includes(`${name}.toml`), name);
   }
-  for (const name of ['access-and-limits', 'proxy-protocol', 'all-options']) {
+  for (const name of ['access-and-limits', 'proxy-protocol', 'discovery', 'health', 'all-options']) {
     t.ok(FILES.includes(`${name}.toml`), name);
   }
 });

@@ -29,6 +29,11 @@ export class FdLedger {
     this.owners[fd] = 0;
   }
 
+  /** Whether any thread has it. */
+  isOwned(fd: number): boolean {
+    return this.owners[fd] !== 0;
+  }
+
   /** Descriptors of a thread. */
   ownedBy(thread: number): number[] {
     const found: number[] = [];

@@ -29,16 +29,19 @@ export class EpollRelay implements Relay {
   bytesIn = 0;
   bytesOut = 0;
   activeAt: number;
+  readonly client: EpollConn;
+  readonly upstream: EpollConn;
+  /** Who ended it first. */
+  end: RelayEnd | undefined = undefined;
+  /** Who broke it off after that. */
+  cut: RelayEnd | undefined = undefined;
+  askedAt: number;
   private readonly loop: Loop;
   private readonly pipes: PipePool;
-  private readonly client: EpollConn;
-  private readonly upstream: EpollConn;
   private readonly observer: RelayObserver;
   private readonly track: boolean;
-  private end: RelayEnd | undefined = undefined;
   private aborted = false;
   private over = false;
-  private askedAt: number;
 
   constructor(
     loop: Loop,
@@ -246,7 +249,9 @@ export class EpollRelay implements Relay {
   onBroken(from: EpollConn): void {
     const to = from.other!;
     if (from.leaving || from.closed) return;
-    this.end ??= from === this.client ? 'client_reset' : 'backend_reset';
+    const how = from === this.client ? 'client_reset' : 'backend_reset';
+    if (this.end === undefined) this.end = how;
+    else this.cut ??= how;
     this.dropPipe(from);
     from.release();
     if (!to.closed) to.resetWhenDelivered();
@@ -292,6 +297,7 @@ export class EpollRelay implements Relay {
     this.over = true;
     this.dropPipe(this.client);
     this.dropPipe(this.upstream);
-    this.observer.onRelayEnd(this.aborted ? undefined : this.end);
+    if (this.aborted) this.observer.onRelayEnd(undefined);
+    else this.observer.onRelayEnd(this.end, this.cut);
   }
 }
