@@ -3,7 +3,7 @@ import pg from 'pg';
 import { until } from '../../test/fixtures/until.js';
 import { Postgres, psql } from '../../test/integration/postgres-server.js';
 import { execute } from '../../test/integration/programs.js';
-import type { Candidate } from './candidates.js';
+import type { Candidate, Front } from './candidates.js';
 import { Cleanup } from './cleanup.js';
 import { pgbench, pgbenchErrors } from './load.js';
 import { Clients, type Outcome, visits } from './outcome.js';
@@ -54,7 +54,8 @@ export async function failPostgres(candidates: readonly Candidate[]): Promise<Ma
       'postgres',
     ]);
     const ports = servers.map(({ port }) => port);
-    const fronts = await Promise.all(candidates.map(one => one.start(owner, 'postgres', ports)));
+    const fronts: Front[] = [];
+    for (const one of candidates) fronts.push(await one.start(owner, 'postgres', ports));
     for (const { name, primary, reads } of fronts) {
       await until(
         `${name} serves`,

@@ -38,7 +38,8 @@ export async function failRedis(candidates: readonly Candidate[]): Promise<Redis
     for (const one of [b, c])
       await until('linked', async () => (await one.cli('info', 'replication')).includes('link_status:up'));
     const ports = [a, b, c].map(({ port }) => port);
-    const fronts = await Promise.all(candidates.map(one => one.start(owner, 'redis', ports)));
+    const fronts: Front[] = [];
+    for (const one of candidates) fronts.push(await one.start(owner, 'redis', ports));
     for (const { name, primary } of fronts) {
       await until(`${name} serves`, async () => (await cli(primary, 'set', 'x', '1')) === 'OK');
     }
