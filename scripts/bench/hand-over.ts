@@ -74,9 +74,11 @@ async function measure(): Promise<void> {
     const times = { copyMs, freezeMs, carryMs, completeMs, goMs, stopped, seen };
     for (const [name, ms] of Object.entries(times)) all.set(name, [...(all.get(name) ?? []), ms]);
   }
-  console.log(`${connections} connections, ${threads} threads, ${rounds} rounds: median (most), ms`);
+  console.log(`${connections} connections, ${threads} threads, ${rounds} rounds: median (least, most), ms`);
   for (const [name, list] of all)
-    console.log(`${name.padEnd(12)}${median(list)!.toFixed(2)} (${Math.max(...list).toFixed(2)})`);
+    console.log(
+      `${name.padEnd(12)}${median(list)!.toFixed(2)} (${Math.min(...list).toFixed(2)}, ${Math.max(...list).toFixed(2)})`,
+    );
   child.kill();
   for (const close of closing) await close();
 }

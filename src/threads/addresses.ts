@@ -52,8 +52,9 @@ export class Addresses {
 
   /** The sockets of all threads, address by address. A unix socket is one, under a number of each thread's own. */
   get all(): Heirloom[] {
+    const threads = [...this.sockets].sort(([a], [b]) => a - b).map(([, own]) => own);
     return Array.from(this.known.values(), ({ key, address }) => {
-      const lists = [...this.sockets.values()].flatMap(own => own.get(key) ?? []);
+      const lists = threads.flatMap(own => own.get(key) ?? []);
       const fds = lists.flatMap(one => one.fds);
       return {
         key,

@@ -1,3 +1,5 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
@@ -85,11 +87,13 @@ t.test('half a PROXY header', EPOLL, async t => {
     backends: [onLoopback(server.port)],
     proxyProtocol: { accept: 'any', acceptFrom: ['127.0.0.0/8'], send: 'v1' },
   });
+  // There are five seconds for the whole header.
+  const next = await relays.standby(2);
   const peer = client(t, relays.port);
   await peer.write('PROXY TCP4 10.1.2.3 ');
   await until('it is there', () => relays.active() === 1);
   await peer.write('10.9.9.9 ');
-  t.match(await relays.handOver(2), { connections: 1 });
+  t.match(await relays.handOver(next), { connections: 1 });
   await peer.write('4711 80\r\nhello');
   const line = 'PROXY TCP4 10.1.2.3 10.9.9.9 4711 80\r\n';
   await peer.reads(line.length + 5);
@@ -139,11 +143,12 @@ t.test(
       backends: [onLoopback(hole.port), onLoopback(server.port)],
       timeouts: { ...TIMEOUTS, connect: 2_000 },
     });
+    const next = await relays.standby(2);
     const peer = client(t, relays.port);
     const started = performance.now();
     await peer.write('hello');
     await until('it is dialling', () => relays.active(BACKEND) === 1);
-    t.match(await relays.handOver(2), { connections: 1 });
+    t.match(await relays.handOver(next), { connections: 1 });
     t.equal(relays.active(BACKEND), 1, 'it dials still');
     await peer.reads(5);
     t.ok(performance.now() - started >= 1_990, 'not before its time was over');
@@ -264,7 +269,9 @@ t.test('after a freeze that came to nothing all goes on', EPOLL, async t => {
 });
 
 t.test('IPv6 and unix sockets, at both ends', EPOLL, async t => {
-  const dir = t.testdir();
+  // The path of a socket is short.
+  const dir = mkdtempSync(join(tmpdir(), 'lb4-'));
+  t.teardown(() => rmSync(dir, { recursive: true }));
   const v6 = await backend(t, echo, { host: '::1' });
   const unix = await backend(t, echo, { path: join(dir, 'backend') });
   t.equal(unix.port, 0);
@@ -325,10 +332,11 @@ t.test('idle connections are still ended when their time is over', EPOLL, async 
     backends: [onLoopback(server.port)],
     timeouts: { ...TIMEOUTS, idle: 1_000 },
   });
+  const next = await relays.standby(1);
   const peer = client(t, relays.port);
   const started = performance.now();
   await until('it is connected', () => server.open === 1);
-  await relays.handOver(1);
+  await relays.handOver(next);
   await peer.end();
   const lived = performance.now() - started;
   t.ok(lived >= 950 && lived < 1_900, `${lived} ms: the time before counts`);
