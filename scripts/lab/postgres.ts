@@ -21,8 +21,8 @@ export interface PostgresOutcome extends Outcome {
 }
 
 const STEADY_MS = 2_000;
-const BACK_MS = 4_000;
-const READ_SECONDS = 14;
+const BACK_MS = 2_000;
+const READ_SECONDS = 10;
 
 /** A line's beginning is the application's name: who caused it. */
 const SETTINGS = ['log_line_prefix=%a|', 'max_connections=200'];

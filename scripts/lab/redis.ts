@@ -19,8 +19,8 @@ export interface RedisOutcomes {
 }
 
 const STEADY_MS = 2_000;
-const LATER_MS = 6_000;
-const BACK_MS = 4_000;
+const LATER_MS = 3_000;
+const BACK_MS = 2_000;
 
 /** FAILOVER under load; then kill -9 of the new primary, REPLICAOF NO ONE, and the killed one comes back as a primary. */
 export async function failRedis(candidates: readonly Candidate[]): Promise<RedisOutcomes> {
