@@ -7,6 +7,7 @@ import { noise } from '../fixtures/bytes.js';
 import { client } from '../fixtures/clients.js';
 import { BACKEND, onLoopback, Relays } from '../fixtures/hand-over.js';
 import type { TestPeer } from '../fixtures/peer.js';
+import { until } from '../fixtures/until.js';
 
 const EPOLL = { skip: !isSupported() && 'not on this machine' };
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31));
@@ -53,7 +54,11 @@ async function talk(
 }
 
 t.test(`streams of all kinds through many hand-overs: SEED=${SEED}`, EPOLL, async t => {
-  const server = await backend(t, () => {});
+  /** The other ends, by the first that they get: the greeting, which comes alone. */
+  const others = new Map<string, TestPeer>();
+  const server = await backend(t, peer => {
+    peer.socket.once('data', chunk => others.set(chunk.toString(), peer));
+  });
   const relays = await Relays.start(t, 2, { backends: [onLoopback(server.port)] });
   const random = numbers(SEED);
   let ended = 0;
@@ -63,12 +68,11 @@ t.test(`streams of all kinds through many hand-overs: SEED=${SEED}`, EPOLL, asyn
     const own = numbers(SEED + i + 1);
     for (let round = 0; !quits; round++) {
       const peer = client(t, relays.port);
-      const index = server.peers.length;
       const greeting = `${i}/${round}|`;
       await peer.write(greeting);
-      const other = await found(server.peers, greeting, index);
-      const until = performance.now() + own() * 1_500;
-      const over = () => quits || performance.now() > until;
+      const other = await until(`the other end of ${greeting}`, () => others.get(greeting));
+      const end = performance.now() + own() * 1_500;
+      const over = () => quits || performance.now() > end;
       const [sent, answered] = await Promise.all([
         talk(peer, greeting, own, over),
         talk(other, '', own, over),
@@ -90,10 +94,3 @@ t.test(`streams of all kinds through many hand-overs: SEED=${SEED}`, EPOLL, asyn
   t.equal(relays.active(BACKEND), 0);
   t.ok(ended >= 8, `${ended} pairs`);
 });
-
-async function found(peers: readonly TestPeer[], greeting: string, from: number): Promise<TestPeer> {
-  for (;;) {
-    for (const peer of peers.slice(Math.max(0, from - 16))) if (peer.text.startsWith(greeting)) return peer;
-    await sleep(5);
-  }
-}
