@@ -22,8 +22,9 @@ export class UdpSide {
   /** Counts turns of the loop. */
   turn = 0;
   private readonly out: DatagramOut;
-  /** Sockets with a queue, and some whose queue was sent already. */
-  private readonly waiting: DatagramSocket[] = [];
+  /** The first `waitingCount` have a queue, but for some whose queue was sent already. Emptying an array frees its memory each time. */
+  private readonly waiting: (DatagramSocket | undefined)[] = [];
+  private waitingCount = 0;
   private readonly packed = new WeakMap<Endpoint, PackedEndpoint>();
 
   constructor(loop: Loop) {
@@ -72,7 +73,7 @@ export class UdpSide {
     ring.after[slot] = NONE;
     if (socket.head === NONE) {
       socket.head = slot;
-      this.waiting.push(socket);
+      this.waiting[this.waitingCount++] = socket;
     } else {
       ring.after[socket.tail] = slot;
     }
@@ -86,8 +87,12 @@ export class UdpSide {
 
   private flush(): void {
     const { waiting } = this;
-    for (let i = 0; i < waiting.length; i++) this.out.send(waiting[i]!);
-    waiting.length = 0;
+    for (let i = 0; i < this.waitingCount; i++) {
+      const socket = waiting[i]!;
+      waiting[i] = undefined;
+      this.out.send(socket);
+    }
+    this.waitingCount = 0;
     this.ring.next = 0;
   }
 
