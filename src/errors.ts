@@ -16,6 +16,7 @@ export type ErrorCode =
   | 'LB4_CONFLICT' // it is there already, or what it came from does not allow it
   | 'LB4_PERMISSION' // this process may not do that, or not become that user
   | 'LB4_ADMIN' // a running instance cannot be found, does not answer or refuses
+  | 'LB4_UPGRADE' // connections could not be handed over to another process
   | 'LB4_CLOSED'; // the balancer was closed already
 
 export class Lb4Error extends Error {

@@ -21,6 +21,7 @@ export type {
   BackendSnapshot,
   ConnectionSnapshot,
   Connections,
+  LeavingSnapshot,
   ServiceSnapshot,
   Snapshot,
 } from './control/snapshot.js';

@@ -98,6 +98,12 @@ export class TimerWheel {
     if (head.timerNext === head) this.slotDue[slot] = Number.POSITIVE_INFINITY;
   }
 
+  /** Milliseconds until the node is due, at least 0; -1 when it waits for nothing. */
+  remaining(node: TimerNode, now: number): number {
+    if (node.timerSlot === UNSCHEDULED) return -1;
+    return Math.max(0, this.start + node.timerDeadline * this.tickMs - now);
+  }
+
   /**
    * Run every node that is due at `now`, in the order of their ticks. However far the clock jumped, each slot is
    * visited at most once. When a node throws, the rest stays due for the next call.

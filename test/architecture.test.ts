@@ -21,6 +21,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'system-error': [],
   'system-limits': [],
   address: ['errors'],
+  pack: ['address'],
   duration: ['errors'],
   strategies: ['errors'],
   config: ['errors', 'address', 'duration', 'strategies'],
@@ -30,12 +31,13 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   health: ['errors', 'clock', 'address', 'duration', 'config', 'pool'],
   discovery: ['clock', 'address', 'duration', 'config'],
   // The seam: what an engine is. It belongs to neither side.
-  'engines/engine': ['address', 'pool', 'timer-wheel'],
-  flow: ['errors', 'address', 'strategies', 'pool', 'engines/engine', 'timer-wheel'],
+  'engines/engine': ['address', 'pack', 'pool', 'timer-wheel'],
+  flow: ['errors', 'address', 'pack', 'strategies', 'pool', 'engines/engine', 'timer-wheel'],
   'engines/net': ['errors', 'address', 'pool', 'engines/engine', 'timer-wheel', 'system-error', 'monotonic'],
   'engines/epoll': [
     'errors',
     'address',
+    'pack',
     'pool',
     'engines/engine',
     'timer-wheel',
@@ -46,6 +48,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   threads: [
     'errors',
     'address',
+    'pack',
     'strategies',
     'pool',
     'flow',

@@ -39,7 +39,9 @@ async function here(t: Test, service: ServiceConfig): Promise<ServiceConfig> {
         : await backend(t, obliging(i === 0 ? 'primary' : 'replica'), isUnix ? { path: path(i, 'b') } : {});
     return { ...entry, address: parseTarget(address) };
   });
-  return Object.freeze({ ...service, listen, backends: await Promise.all(backends) });
+  // They answer probes where they answer clients.
+  const health = { ...service.health, port: 0 };
+  return Object.freeze({ ...service, listen, health, backends: await Promise.all(backends) });
 }
 
 /** The file's configuration as it can be run on this machine. */
@@ -77,7 +79,7 @@ t.test('there is an example for each feature', async t => {
   for (const name of ['postgres', 'redis', 'udp-dns', 'weighted-canary', 'active-standby', 'ip-hash']) {
     t.ok(FILES.includes(`${name}.toml`), name);
   }
-  for (const name of ['access-and-limits', 'proxy-protocol', 'all-options']) {
+  for (const name of ['access-and-limits', 'proxy-protocol', 'discovery', 'health', 'all-options']) {
     t.ok(FILES.includes(`${name}.toml`), name);
   }
 });

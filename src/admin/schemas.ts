@@ -45,7 +45,10 @@ export const backendStatus = z
     total: z.number().describe('Connections or flows since the start.'),
     bytes_in: z.number().describe('From clients.'),
     bytes_out: z.number().describe('To clients.'),
-    latency_ms: z.number().nullable().describe('Moving average of the response time; null while unknown.'),
+    latency_ms: z
+      .number()
+      .nullable()
+      .describe('Moving average of the response time, as of the last answer; null while unknown.'),
     last_check: z
       .object({ at: z.string(), result: z.string(), reason: z.string(), duration_ms: z.number() })
       .nullable()
@@ -69,6 +72,9 @@ export const serviceStatus = z.object({
   active: z.number(),
   backends: list(backendStatus),
   removed: list(z.string()).describe('Backends of the configuration that were removed while running.'),
+  leaving: list(z.object({ id: z.string(), address: z.string(), active: z.number() })).describe(
+    'Backends that are no longer in the list and still have connections.',
+  ),
 });
 
 export const status = z

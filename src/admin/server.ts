@@ -1,5 +1,10 @@
 import swagger from '@fastify/swagger';
-import fastify, { type FastifyBaseLogger, LogController, type RawServerDefault } from 'fastify';
+import fastify, {
+  type FastifyBaseLogger,
+  type FastifyReply,
+  LogController,
+  type RawServerDefault,
+} from 'fastify';
 import {
   jsonSchemaTransform,
   serializerCompiler,
@@ -10,7 +15,7 @@ import type { Logger } from '../log.js';
 import { VERSION } from '../version.js';
 import type { AdminContext, App } from './app.js';
 import type { Guard } from './guard.js';
-import { problemOf } from './problems.js';
+import { malformed, problemOf } from './problems.js';
 import { backendRoutes } from './routes/backends.js';
 import { connectionRoutes } from './routes/connections.js';
 import { dashboardRoutes } from './routes/dashboard.js';
@@ -39,10 +44,18 @@ export async function buildServer(context: AdminContext, guard: Guard): Promise<
     keepAliveTimeout: REQUEST_TIMEOUT_MS,
     http: { headersTimeout: REQUEST_TIMEOUT_MS, connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 5 },
     routerOptions: { maxParamLength: PARAM_LIMIT },
+    // Faults that are found before there is a route.
+    frameworkErrors: (error, _request, reply) => {
+      const { status, body } = problemOf(error)!;
+      void (reply as FastifyReply).code(status).send(body);
+    },
+    clientErrorHandler: (error, socket) => {
+      if (!socket.writable || error.code === 'ECONNRESET') socket.destroy();
+      else socket.end(malformed(error.code));
+    },
   }).withTypeProvider<ZodTypeProvider>();
   app.server.maxConnections = MAX_CONNECTIONS;
-  // A web page may send text without asking first; JSON it may not.
-  app.removeContentTypeParser('text/plain');
+  takeJson(app);
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   protect(app, guard);
@@ -65,6 +78,17 @@ export async function buildServer(context: AdminContext, guard: Guard): Promise<
   app.get('/openapi.json', { schema: { summary: 'This document', hide: true } }, () => app.swagger());
   await app.ready();
   return app;
+}
+
+/** Bodies are JSON. One that is empty is none, whatever its type says: clients name the type with every request. */
+function takeJson(app: App): void {
+  // A web page may send text without asking first; JSON it may not.
+  app.removeAllContentTypeParsers();
+  const parse = app.getDefaultJsonParser('error', 'error');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (body === '') done(null, undefined);
+    else parse(request, body as string, done);
+  });
 }
 
 function protect(app: App, guard: Guard): void {

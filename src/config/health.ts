@@ -11,6 +11,11 @@ const written = z.strictObject({
     'Active probe: tcp connects, exchange sends and expects bytes, redis and postgres speak the protocol of these servers, none is off. Default: tcp for TCP, none for UDP.',
   ).optional(),
   interval: duration('Between two probes of a backend.', 10, 86_400_000).prefault('2s'),
+  fast_interval: duration(
+    'The same while the service has no usable backend (of up to 32); 0 = a tenth of interval, but at least 100ms. Never more than interval.',
+    0,
+    86_400_000,
+  ).prefault('0s'),
   timeout: duration('A probe that takes longer has failed.', 1, 3_600_000).prefault('1s'),
   jitter: number(
     0,

@@ -5,7 +5,6 @@ import { systemResolver } from '../discovery/system.js';
 import { Lb4Error } from '../errors.js';
 import type { Listening } from '../flow/listeners.js';
 import { Checks } from '../health/checks.js';
-import { decayLatency } from '../pool/latency.js';
 import type { Plan } from '../pool/plan.js';
 import { type SharedTable, SlotAllocator } from '../pool/table.js';
 import { type Budget, divideDescriptors, fileDescriptorLimit } from '../system-limits.js';
@@ -156,7 +155,7 @@ export class ServiceSet {
   /** Housekeeping, about once a second: averages sink, backends and services that have left are forgotten. */
   tick(now: number): void {
     for (const service of [...this.services.values(), ...this.retired]) {
-      for (const { slot } of service.list) decayLatency(this.table, slot, now);
+      for (const backend of service.list) backend.sinkLatency(now);
       service.sweep();
     }
     for (const service of this.retired) {

@@ -27,6 +27,15 @@ export interface ServiceSnapshot {
   readonly backends: readonly BackendSnapshot[];
   /** Backends of the configuration that were removed while running. */
   readonly removed: readonly string[];
+  /** Backends that are no longer in the list and still have connections. */
+  readonly leaving: readonly LeavingSnapshot[];
+}
+
+export interface LeavingSnapshot {
+  readonly id: string;
+  readonly address: string;
+  /** Connections or flows that drain. */
+  readonly active: number;
 }
 
 export interface BackendSnapshot {
@@ -40,7 +49,7 @@ export interface BackendSnapshot {
   readonly total: number;
   readonly bytes_in: number;
   readonly bytes_out: number;
-  /** Moving average of the response time; null while unknown. */
+  /** Moving average of the response time, as of the last answer; null while unknown. */
   readonly latency_ms: number | null;
   /** The last finished probe; null before the first. */
   readonly last_check: {
@@ -69,6 +78,9 @@ export function snapshotService(
     active: Atomics.load(table.active, service.slot),
     backends: service.list.map(backend => snapshotBackend(service, backend, table)),
     removed: service.removed,
+    leaving: service.leaving
+      .map(({ id, key, active }) => ({ id, address: key, active }))
+      .filter(({ active }) => active > 0),
   };
 }
 
@@ -80,7 +92,7 @@ export function snapshotBackend(
 ): BackendSnapshot {
   const { slot } = backend;
   const check = service.lastChecks.get(backend);
-  const latency = table.latency[slot]!;
+  const { latency } = backend;
   return {
     id: backend.id,
     address: formatAddress(backend.endpoint),

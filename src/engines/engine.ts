@@ -1,4 +1,5 @@
 import type { Bind, Endpoint, Peer } from '../address.js';
+import type { PackReader, PackWriter } from '../pack.js';
 import type { SocketPlan } from '../pool/plan.js';
 import type { TimerWheel } from '../timer-wheel.js';
 
@@ -10,13 +11,15 @@ import type { TimerWheel } from '../timer-wheel.js';
 export interface Engine {
   readonly name: 'net' | 'epoll';
   readonly timers: TimerWheel;
+  /** Absent where sockets cannot be handed over to another process. */
+  readonly transfer?: Transfer;
   /** Monotonic milliseconds. */
   now(): number;
   /**
-   * Open a stream listener. Rejects with Lb4Error LB4_LISTEN naming the address and the reason. `inherited` is a descriptor
-   * that is bound to the address already.
+   * Open a stream listener. Rejects with Lb4Error LB4_LISTEN naming the address and the reason. `taken`: this process has
+   * the address already.
    */
-  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, inherited?: number): Promise<Listener>;
+  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, taken?: Taken): Promise<Listener>;
   /**
    * Connect to a backend. Exactly one of the observer's two methods is called, never before `dial` returned, unless
    * the dial was cancelled.
@@ -28,23 +31,34 @@ export interface Engine {
    */
   relay(client: StreamConn, upstream: StreamConn, observer: RelayObserver, track: boolean): Relay;
   /** Open a datagram listener. Rejects with Lb4Error LB4_LISTEN. */
-  listenUdp(bind: Bind, observer: DatagramObserver, inherited?: number): Promise<DatagramListener>;
+  listenUdp(bind: Bind, observer: DatagramObserver, taken?: Taken): Promise<DatagramListener>;
   /** A datagram socket connected to a backend. Errors (port unreachable, …) come through the observer. */
   dialUdp(endpoint: Endpoint, socket: SocketPlan, observer: UpstreamObserver): DatagramUpstream;
   /** Stop timers and release what the engine itself holds. Listeners and connections are closed by their owners. */
   stop(): void;
 }
 
+/** An address that this process has already: another thread, or whoever listened before. */
+export interface Taken {
+  /** A descriptor that is bound to it; absent where the address is to be bound once more. */
+  readonly fd?: number;
+  /** The path of a unix socket is this listener's to remove. */
+  readonly owned?: boolean;
+}
+
 export interface Listener {
-  /** Its descriptor, where the engine knows it; -1 elsewhere. */
-  readonly fd: number;
+  /** Its descriptors. */
+  readonly fds: readonly number[];
+  /** The path of its unix socket goes when it closes. */
+  readonly owned: boolean;
   /** Where it listens, with the port that the system chose for port 0. */
   readonly address: Endpoint;
   /** Leave new connections waiting; those that are open go on. */
   pause(): void;
   /** Let new connections in again, those that have waited at once. */
   resume(): void;
-  close(): Promise<void>;
+  /** `handedOver`: another process goes on with the socket, and the path of a unix socket stays. */
+  close(handedOver?: boolean): Promise<void>;
   /** Change who is told about new connections: a reload gave the address to another service. */
   observer: ListenObserver;
 }
@@ -133,8 +147,7 @@ export interface RelayObserver {
 }
 
 export interface DatagramListener {
-  /** Its descriptor, where the engine knows it; -1 elsewhere. */
-  readonly fd: number;
+  readonly fds: readonly number[];
   /** 0 to 32767: tells the flows of two listeners apart. */
   readonly id: number;
   readonly address: Endpoint;
@@ -173,4 +186,47 @@ export interface UpstreamObserver {
   onReply(data: Uint8Array, offset: number, length: number): void;
   /** May be called before `dialUdp` has returned. */
   onUpstreamError(failure: UpstreamFailure): void;
+}
+
+/**
+ * Sockets on their way to another process. What cannot change while a socket is used is written by `save…` and read by
+ * `load…`, at any time; the rest by `…State`, when nothing moves any more. The two processes share a socket for a while: until
+ * `release`, or for as long as it lives in the one that has loaded it, it is ended in a way that its peer notices at once.
+ */
+export interface Transfer {
+  /** What is saved from here on is shared. Descriptors that have been saved stay open until the next call, or `release`. */
+  hold(): void;
+  /** Nobody else has them any more, or is to have them. */
+  release(): void;
+  saveConn(conn: StreamConn, into: PackWriter): void;
+  saveConnState(conn: StreamConn, into: PackWriter): void;
+  loadConn(from: PackReader, socket: SocketPlan): StreamConn;
+  loadConnState(conn: StreamConn, from: PackReader): void;
+  saveDial(dial: Dial | undefined, into: PackWriter): void;
+  /** undefined: it has to be begun anew. */
+  loadDial(
+    from: PackReader,
+    endpoint: Endpoint,
+    socket: SocketPlan,
+    observer: DialObserver,
+  ): Dial | undefined;
+  /** True when both ends are there and neither is about to go. */
+  isWhole(relay: Relay): boolean;
+  /** The client's connection, then the upstream's: to be read by `loadConn` twice, and made a relay by the engine. */
+  saveRelay(relay: Relay, into: PackWriter): void;
+  saveRelayState(relay: Relay, into: PackWriter): void;
+  loadRelayState(relay: Relay, from: PackReader): void;
+  saveUpstream(upstream: DatagramUpstream, into: PackWriter): void;
+  /** undefined: there is no socket. */
+  loadUpstream(
+    from: PackReader,
+    endpoint: Endpoint,
+    socket: SocketPlan,
+    observer: UpstreamObserver,
+  ): DatagramUpstream | undefined;
+  /** The local address that a client wrote to, which is a number in each process. */
+  saveLocal(listener: DatagramListener, local: number, into: PackWriter): void;
+  loadLocal(listener: DatagramListener, from: PackReader): number;
+  /** Close what was loaded, without a word to the peer: it is over in the other process. */
+  drop(one: StreamConn | Relay | Dial | DatagramUpstream): void;
 }

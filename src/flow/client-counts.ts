@@ -97,6 +97,17 @@ export class ClientCounts {
     return admission;
   }
 
+  /** Count a connection that was counted in another process, whatever the limits; false when there is nothing to count. */
+  readmit(peer: Peer): boolean {
+    if (!this.enabled || peer.family === 0) return false;
+    this.lock?.acquire();
+    let client = this.lookUp(peer);
+    if (client === NONE) client = this.admit(peer, 0);
+    if (client !== NONE) this.add(client);
+    this.lock?.release();
+    return client !== NONE;
+  }
+
   /** A connection of this client ended. A client that is not known is left alone. */
   release(peer: Peer): void {
     if (peer.family === 0) return;
@@ -129,10 +140,14 @@ export class ClientCounts {
       if (!hasToken(tokens)) return 'rate';
       this.tokens[client] = tokens - 1;
     }
-    this.active[client] = active + 1;
+    this.add(client);
+    return 'ok';
+  }
+
+  private add(client: number): void {
+    this.active[client]!++;
     if (this.own !== undefined) this.own[client]!++;
     this.table.detach(client);
-    return 'ok';
   }
 
   private uncount(peer: Peer): void {

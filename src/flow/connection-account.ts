@@ -19,11 +19,13 @@ export abstract class ConnectionAccount extends TimerEntry implements Finished {
   /** Unique in its thread. */
   readonly serial: number;
   readonly startedAt: number;
+  /** Its number among those that go to another process; -1 = it does not, or not yet. */
+  copied = -1;
   /** When a byte last moved, as of the last `settle`. */
   activeAt: number;
 
-  protected readonly owner: TcpService;
-  protected relay: Relay | undefined = undefined;
+  readonly owner: TcpService;
+  relay: Relay | undefined = undefined;
   /** Bytes that are in the totals already. */
   private settledIn = 0;
   private settledOut = 0;
@@ -58,6 +60,12 @@ export abstract class ConnectionAccount extends TimerEntry implements Finished {
     this.settle(now);
     totals.ended(this.backendSlot === -1 ? this.serviceSlot : this.backendSlot, this.reason);
     if (this.connectMs < 0) totals.unserved[this.serviceSlot]!++;
+  }
+
+  /** Another process has counted what was relayed so far. */
+  countFromHere(): void {
+    this.settledIn = this.bytesIn;
+    this.settledOut = this.bytesOut;
   }
 
   /** Add what was relayed since the last time to the totals. */

@@ -15,12 +15,12 @@ import { ConnectionAccount } from './connection-account.js';
 import { buildProxyHeader, PROXY_INVALID, ProxyHeader, parseProxyHeader } from './proxy-protocol.js';
 import type { TcpService } from './tcp-service.js';
 
-/** A client that may send a PROXY header has this long to do so. */
-const HEADER_TIMEOUT_MS = 5_000;
+/** How long descriptors or ports are waited for where a connect may take for ever. */
+const LOCAL_PATIENCE_MS = 5_000;
 /** How soon a dial that failed for lack of descriptors or ports is tried again. */
 const LOCAL_RETRY_MS = 50;
 
-type Phase = 'header' | 'queued' | 'dialling' | 'starved' | 'relaying' | 'over';
+export type Phase = 'header' | 'queued' | 'dialling' | 'starved' | 'relaying' | 'over';
 
 /** One header at a time is parsed in a thread; what counts is copied out. */
 const header = new ProxyHeader();
@@ -38,21 +38,21 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   /** Its place in the queue over all threads. */
   ticket = 0;
 
-  private readonly socket: StreamConn;
-  private phase: Phase = 'header';
-  private candidate: PoolCandidate | undefined = undefined;
-  private dialling: Dial | undefined = undefined;
-  private dialledAt = 0;
+  readonly socket: StreamConn;
+  phase: Phase = 'header';
+  candidate: PoolCandidate | undefined = undefined;
+  dialling: Dial | undefined = undefined;
+  dialledAt = 0;
   /** What refused it, one after the other; when it waits, as long as the last dial there failed. */
-  private tried: number[] | undefined = undefined;
+  tried: number[] | undefined = undefined;
   /** Until when it may wait in the queue, over all its turns there; 0 = it has not waited yet. */
-  private waitsUntil = 0;
+  waitsUntil = 0;
   /** Why it would fail if no other backend is found. */
-  private failure: CloseReason = 'no_backend';
-  private destination: Peer | undefined = undefined;
-  private counted = false;
-  private clientFinished = false;
-  private halfClosedAt = 0;
+  failure: CloseReason = 'no_backend';
+  destination: Peer | undefined = undefined;
+  counted = false;
+  clientFinished = false;
+  halfClosedAt = 0;
 
   constructor(owner: TcpService, socket: StreamConn, now: number) {
     super(owner, socket.peer, now);
@@ -65,7 +65,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
       this.admit();
       return;
     }
-    this.timer(HEADER_TIMEOUT_MS);
+    this.timer(this.owner.plan.timeouts.header);
     this.socket.readHead();
   }
 
@@ -95,7 +95,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   onTimer(now: number): void {
     switch (this.phase) {
       case 'header':
-        this.refuseHeader(`no complete header within ${HEADER_TIMEOUT_MS} ms`);
+        this.refuseHeader(`no complete header within ${Math.round(now - this.startedAt)} ms`);
         break;
       case 'queued':
         this.endWait();
@@ -183,7 +183,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     const { plane, plan } = this.owner;
     plane.sink.trouble(`connecting to ${this.backend}: ${failure.reason}`);
     this.releasePlace();
-    const patience = plan.timeouts.connect === 0 ? HEADER_TIMEOUT_MS : plan.timeouts.connect;
+    const patience = plan.timeouts.connect === 0 ? LOCAL_PATIENCE_MS : plan.timeouts.connect;
     if (plane.engine.now() - this.startedAt > patience) {
       this.detail = failure.reason;
       this.fail('connect_failed');
@@ -216,13 +216,18 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     this.over();
   }
 
+  /** True while it is connected to the backend in this slot, or being so; not when it has only tried. */
+  has(slot: number): boolean {
+    return this.candidate?.slot === slot;
+  }
+
   /** End it now, whatever it is doing, with this reason. Does nothing once it is over. */
   end(reason: CloseReason, detail = ''): void {
     if (this.phase === 'over') return;
     if (detail !== '') this.detail = detail;
     if (this.phase === 'dialling' && reason === 'backend_down') {
       // Nothing was promised yet: it goes elsewhere.
-      this.dialling!.cancel();
+      this.dialling?.cancel();
       this.failure = reason;
       this.dialElsewhere('the backend went down');
     } else if (this.phase === 'relaying') {
@@ -313,21 +318,28 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   }
 
   private dial(candidate: PoolCandidate): void {
-    const { engine } = this.owner.plane;
     this.phase = 'dialling';
     this.candidate = candidate;
     this.backendSlot = candidate.slot;
     this.backend = candidate.id;
     this.attempts++;
-    this.dialledAt = engine.now();
+    this.dialledAt = this.owner.plane.engine.now();
     this.timer(this.owner.plan.timeouts.connect);
-    this.dialling = engine.dial(candidate.plan.endpoint, this.owner.plan.socket, this);
+    this.redial(candidate);
+  }
+
+  /** Begin to connect, for an attempt that counts already. */
+  redial(candidate: PoolCandidate): void {
+    const { owner } = this;
+    this.dialling = owner.plane.engine.dial(candidate.plan.endpoint, owner.plan.socket, this);
   }
 
   private backendFailed(reason: string): void {
     const { plane, plan } = this.owner;
     const slot = this.backendSlot;
     plane.totals.connectFailures[slot]!++;
+    // Before it is told: whoever hears of it may end all that the backend has.
+    this.releasePlace();
     plane.backendFailed(slot, plan.passiveFailures, reason);
     this.dialElsewhere(reason);
   }
@@ -398,6 +410,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     owner.plane.engine.timers.cancel(this);
     const now = owner.plane.engine.now();
     this.durationMs = now - this.startedAt;
+    if (this.copied !== -1) owner.plane.outgoing.forget(this);
     this.close(now);
     this.releasePlace();
     if (this.counted) owner.guard.release(this.client);

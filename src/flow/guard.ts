@@ -73,6 +73,11 @@ export class Guard {
     return verdict;
   }
 
+  /** Count a client's connection that was admitted in another process; false when clients are not counted. */
+  readmit(peer: Peer): boolean {
+    return this.clients.readmit(peer);
+  }
+
   /** True while clients are counted: limits can be switched on and off while a connection lives. */
   get counts(): boolean {
     return this.clients.enabled;

@@ -15,20 +15,33 @@ const TICK_MS = 20;
  */
 export class Pacer extends TimerEntry {
   private readonly engine: Engine;
+  /** The backend whose connections end; -1 = all. */
+  readonly slot: number;
+  readonly perSecond: number;
+  readonly reason: CloseReason;
   private readonly victims: readonly Endable[];
-  private readonly perSecond: number;
-  private readonly reason: CloseReason;
   private readonly startedAt: number;
   private done = 0;
 
-  constructor(engine: Engine, victims: readonly Endable[], perSecond: number, reason: CloseReason) {
+  constructor(
+    engine: Engine,
+    slot: number,
+    victims: readonly Endable[],
+    perSecond: number,
+    reason: CloseReason,
+  ) {
     super();
     this.engine = engine;
+    this.slot = slot;
     this.victims = victims;
     this.perSecond = perSecond;
     this.reason = reason;
     this.startedAt = engine.now();
     this.onTimer(this.startedAt);
+  }
+
+  get isDone(): boolean {
+    return this.done === this.victims.length;
   }
 
   onTimer(now: number): void {

@@ -1,4 +1,4 @@
-import type { Engine } from '../engines/engine.js';
+import type { DatagramListener, Engine } from '../engines/engine.js';
 import { Picker } from '../pool/picker.js';
 import type { Plan, ServicePlan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
@@ -13,9 +13,12 @@ import {
   type Listening,
   type Observers,
   type Open,
+  type Sockets,
+  socketsOf,
 } from './listeners.js';
 import { type ConnectionList, type ConnectionQuery, listConnections, serialOf } from './listing.js';
 import type { StrategyLoader } from './loader.js';
+import { Outgoing } from './outgoing.js';
 import { type Endable, Pacer } from './pacer.js';
 import { Room } from './room.js';
 import type { PlaneSink } from './sink.js';
@@ -23,7 +26,14 @@ import { TcpService } from './tcp-service.js';
 import type { UdpFlow } from './udp-flow.js';
 import { UdpService } from './udp-service.js';
 
-type Service = TcpService | UdpService;
+export type Service = TcpService | UdpService;
+
+/** Connections of a backend (-1: all) that are being closed. */
+export interface Closing {
+  readonly slot: number;
+  readonly perSecond: number;
+  readonly reason: CloseReason;
+}
 
 interface Served {
   readonly service: Service;
@@ -53,7 +63,10 @@ export class DataPlane {
   private services = new Map<number, Served>();
   /** Services that are no longer in the plan and still have connections. */
   private readonly retired = new Set<Service>();
+  /** What goes to another process. */
+  readonly outgoing: Outgoing;
   private readonly listeners: ListenerSet;
+  private pacers: Pacer[] = [];
   private serial = 0;
 
   /** `table` as this thread sees it. */
@@ -71,6 +84,7 @@ export class DataPlane {
     this.bells = bells;
     this.loadStrategy = loadStrategy;
     this.listeners = new ListenerSet(engine);
+    this.outgoing = new Outgoing(this);
     this.room = new Room(engine, table, bells, {
       setPaused: paused => this.listeners.setPaused(paused),
       trouble: reason => sink.trouble(reason),
@@ -103,12 +117,13 @@ export class DataPlane {
   }
 
   /** What `prepare` opened, for those who share it. */
-  bound({ opened }: Prepared): Required<Inherited>[] {
-    return [...opened.values()].map(({ key, listener: { address, fd } }) => ({
-      key,
-      port: address.kind === 'ip' ? address.port : 0,
-      fd,
-    }));
+  bound({ opened }: Prepared): Sockets[] {
+    return [...opened.values()].map(socketsOf);
+  }
+
+  /** Where it listens, with what. */
+  get sockets(): Sockets[] {
+    return this.listeners.sockets;
   }
 
   /** Close what was opened for a plan that is not to be served. */
@@ -116,21 +131,68 @@ export class DataPlane {
     await closeAll(opened.values());
   }
 
-  /** Take nothing new any more; what is open goes on. UDP flows still get and give datagrams. */
-  async stopAccepting(): Promise<void> {
+  /**
+   * Take nothing new any more; what is open goes on. UDP flows still get and give datagrams, unless the sockets were
+   * `handedOver`: then another process reads them.
+   */
+  async stopAccepting(handedOver = false): Promise<void> {
     for (const { service } of this.services.values()) service.endWaiting('shutdown');
-    await this.listeners.closeStreams();
-    for (const { service } of this.services.values())
-      if (service instanceof UdpService) service.closed = true;
+    await this.listeners.closeStreams(handedOver);
+    for (const { service } of this.services.values()) {
+      if (!(service instanceof UdpService)) continue;
+      service.closed = true;
+      if (handedOver) for (const flow of [...service.all()]) flow.end('shutdown');
+    }
+    if (handedOver) await this.listeners.close();
   }
 
   /** End all connections of a backend (or of every backend: slot -1), paced; `perSecond` may be Infinity. */
   close(slot: number, perSecond: number, reason: CloseReason): void {
     const victims: Endable[] = [];
     for (const service of this.all()) {
-      for (const one of service.all()) if (slot === -1 || one.backendSlot === slot) victims.push(one);
+      for (const one of service.all()) if (slot === -1 || one.has(slot)) victims.push(one);
     }
-    if (victims.length > 0) new Pacer(this.engine, victims, perSecond, reason);
+    this.pacers = this.pacers.filter(({ isDone }) => !isDone);
+    if (victims.length > 0) this.pacers.push(new Pacer(this.engine, slot, victims, perSecond, reason));
+  }
+
+  /** What is being closed, at a pace. */
+  get closing(): Closing[] {
+    return this.pacers
+      .filter(({ isDone }) => !isDone)
+      .map(({ slot, perSecond, reason }) => ({ slot, perSecond, reason }));
+  }
+
+  /** Services that are no longer in the plan and still have connections. */
+  get leaving(): ServicePlan[] {
+    return Array.from(this.retired, ({ plan }) => plan);
+  }
+
+  /** Serve the connections of a service that another process had retired; `forget` it when there are none. */
+  async adoptRetired(plan: ServicePlan): Promise<void> {
+    if (this.serviceAt(plan.slot) !== undefined) return;
+    const { service, commit } = await this.load(plan);
+    commit(plan);
+    if (service instanceof UdpService) service.closed = true;
+    this.retired.add(service);
+  }
+
+  /** The service in a slot, one on its way out included. */
+  serviceAt(slot: number): Service | undefined {
+    const served = this.services.get(slot)?.service;
+    if (served !== undefined) return served;
+    for (const service of this.retired) if (service.plan.slot === slot) return service;
+    return undefined;
+  }
+
+  /** The datagram listeners of an address. */
+  datagramListeners(key: string): readonly DatagramListener[] {
+    return this.listeners.datagram(key);
+  }
+
+  /** Where a datagram listener stands. */
+  placeOf(listener: DatagramListener): { readonly key: string; readonly index: number } | undefined {
+    return this.listeners.placeOf(listener);
   }
 
   /** The connections of one service, as far as they are wanted. */
@@ -190,7 +252,7 @@ export class DataPlane {
     for (const service of this.all()) if (service.plan.slot === slot) yield* service.all();
   }
 
-  private *all(): Iterable<Service> {
+  *all(): Iterable<Service> {
     for (const { service } of this.services.values()) yield service;
     yield* this.retired;
   }

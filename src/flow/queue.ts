@@ -32,6 +32,11 @@ export class WaitQueue {
   push(connection: Connection, size: number): boolean {
     if (!this.board.tryJoin(this.slot, size)) return false;
     connection.ticket = this.board.draw(this.slot);
+    this.append(connection);
+    return true;
+  }
+
+  private append(connection: Connection): void {
     connection.queuePrev = this.tail;
     connection.queueNext = undefined;
     if (this.tail === undefined) this.head = connection;
@@ -39,7 +44,14 @@ export class WaitQueue {
     this.tail = connection;
     this.length++;
     if (this.head === connection) this.board.putUp(this.slot, connection.ticket);
-    return true;
+  }
+
+  /** Behind those that wait here, with a ticket from another process: to be called in the order of the tickets. */
+  restore(connection: Connection): void {
+    const { ticket } = connection;
+    this.board.tryJoin(this.slot, Number.POSITIVE_INFINITY);
+    this.board.drawnUpTo(this.slot, ticket);
+    this.append(connection);
   }
 
   /** Take out a connection that is in the queue, wherever it stands. */

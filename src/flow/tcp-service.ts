@@ -97,6 +97,22 @@ export class TcpService extends TimerEntry implements ListenObserver {
     }
   }
 
+  /** A connection that another process had. */
+  adopt(connection: Connection): void {
+    this.add(connection);
+  }
+
+  /** An adopted connection is over in the process that it came from. */
+  drop(connection: Connection): void {
+    this.remove(connection);
+  }
+
+  /** One that has waited in another process waits here; to be called in the order of their tickets. */
+  requeue(connection: Connection): void {
+    this.queue.restore(connection);
+    if (this.timerSlot === UNSCHEDULED) this.watchQueue();
+  }
+
   /** Those of this thread whoever is first: nobody shall wait for a thread that does not look. */
   onTimer(): void {
     // One for all: what still refuses would refuse every one of them.

@@ -29,6 +29,8 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
 
   /** Unique in its thread. */
   readonly serial: number;
+  /** Its number among those that go to another process; -1 = it does not, or not yet. */
+  copied = -1;
   readonly startedAt: number;
   bytesIn = 0;
   bytesOut = 0;
@@ -39,11 +41,12 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
   reason: CloseReason = 'idle_timeout';
   detail = '';
 
-  private readonly owner: UdpService;
-  private askedAt: number;
-  private upstream: DatagramUpstream;
+  readonly owner: UdpService;
+  askedAt: number;
+  upstream: DatagramUpstream;
   private over = false;
 
+  /** `upstream`: a socket that another process has connected. */
   constructor(
     owner: UdpService,
     listener: DatagramListener,
@@ -51,6 +54,7 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
     candidate: PoolCandidate,
     now: number,
     counted: boolean,
+    upstream?: (flow: UdpFlow) => DatagramUpstream,
   ) {
     this.owner = owner;
     this.counted = counted;
@@ -60,7 +64,7 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
     this.candidate = candidate;
     this.serial = owner.plane.nextSerial();
     this.startedAt = this.askedAt = now;
-    this.upstream = this.dial();
+    this.upstream = upstream?.(this) ?? this.dial();
   }
 
   get service(): string {
@@ -73,6 +77,11 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
 
   get client(): Peer {
     return this.peer;
+  }
+
+  /** True while it belongs to the backend in this slot. */
+  has(slot: number): boolean {
+    return this.candidate.slot === slot;
   }
 
   get backendSlot(): number {
@@ -144,6 +153,7 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
 
   /** Go on with another backend, whose place is taken already. */
   moveTo(candidate: PoolCandidate): void {
+    if (this.copied !== -1) this.owner.plane.outgoing.forget(this);
     this.upstream.close();
     this.owner.plane.table.release(this.candidate.slot);
     this.candidate = candidate;
@@ -155,6 +165,7 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
   end(reason: CloseReason, detail = ''): void {
     if (this.over) return;
     this.over = true;
+    if (this.copied !== -1) this.owner.plane.outgoing.forget(this);
     if (detail !== '') this.detail = detail;
     this.reason = reason;
     this.durationMs = this.owner.plane.engine.now() - this.startedAt;

@@ -72,6 +72,26 @@ export class UdpService extends TimerEntry implements DatagramObserver {
     if (requests > 0 && flow.requests >= requests) this.detach(flow, now);
   }
 
+  /** A flow that another process had. */
+  adopt(flow: UdpFlow): void {
+    flow.index = this.flows.set(flow.peer, flow.listener.id, flow, flow.startedAt);
+    if (flow.index === NONE) this.detached.add(flow);
+  }
+
+  /** Where an adopted flow stands among the others: to be called in the order of their last activity. */
+  place(flow: UdpFlow, lastActive: number, detached: boolean): void {
+    if (detached && flow.index !== NONE) this.detach(flow, lastActive);
+    else if (flow.index !== NONE) this.flows.touch(flow.index, lastActive);
+    flow.lastActive = lastActive;
+    if (this.timerSlot === UNSCHEDULED) this.armSweep();
+  }
+
+  /** An adopted flow is over in the process that it came from. */
+  drop(flow: UdpFlow): void {
+    if (flow.index === NONE) this.detached.delete(flow);
+    else this.flows.delete(flow.index);
+  }
+
   /** A backend has answered. */
   replied(flow: UdpFlow, now: number): void {
     const { responses } = this.plan.udp;

@@ -16,6 +16,8 @@ export interface CheckResult {
 export interface Schedule {
   /** Start to start, ms, > 0. */
   readonly interval: number;
+  /** The same while somebody is in a hurry, ms, > 0. */
+  readonly fast: number;
   /** One probe, ms. */
   readonly timeout: number;
   /** Fraction of the interval, 0 to 1. */
@@ -23,8 +25,8 @@ export interface Schedule {
 }
 
 /**
- * Asks one backend again and again: the first time at once, later at intervals of `interval` x (1 ± jitter) from start
- * to start, and never twice at the same time (a probe that outlasts the interval is followed by the next at once).
+ * Asks one backend again and again: the first time at once, later at intervals of `interval` (or `fast`) x (1 ± jitter)
+ * from start to start, and never twice at the same time (a probe that outlasts the interval is followed by the next at once).
  */
 export class Checker {
   private readonly probe: Probe;
@@ -35,6 +37,11 @@ export class Checker {
   private readonly stopping = new AbortController();
   private cancel: Cancel | undefined;
   private asking = false;
+  private fast = false;
+  /** Somebody wants to know again while the answer is told. */
+  private again = false;
+  /** The server said itself that it is not well. */
+  private said = false;
 
   constructor(
     probe: Probe,
@@ -58,9 +65,17 @@ export class Checker {
 
   /** Ask now and not when it is time, unless an answer is on its way. */
   hurry(): void {
+    this.again = true;
     if (this.asking) return;
     this.cancel?.();
     void this.run();
+  }
+
+  /** Ask at the fast pace, beginning now, or at the ordinary one. */
+  setFast(fast: boolean): void {
+    if (fast === this.fast) return;
+    this.fast = fast;
+    if (fast && !this.asking) this.hurry();
   }
 
   /** No probe and no result after this, not even of a probe that is on its way. */
@@ -75,23 +90,26 @@ export class Checker {
     const startedAt = clock.now();
     this.asking = true;
     const outcome = await this.ask();
+    this.again = false;
+    if (!stopping.signal.aborted) this.onResult({ ...outcome, durationMs: clock.now() - startedAt });
     this.asking = false;
     if (stopping.signal.aborted) {
       this.probe.close?.();
       return;
     }
-    this.onResult({ ...outcome, durationMs: clock.now() - startedAt });
-    if (stopping.signal.aborted) return;
-    const gap = schedule.interval * (1 + schedule.jitter * (2 * this.random() - 1));
+    const pace = this.fast && !this.said ? schedule.fast : schedule.interval;
+    const gap = this.again ? 0 : pace * (1 + schedule.jitter * (2 * this.random() - 1));
     this.cancel = clock.after(Math.max(0, startedAt + gap - clock.now()), () => void this.run());
   }
 
   private async ask(): Promise<Omit<CheckResult, 'durationMs'>> {
     try {
+      this.said = false;
       const finding = await this.probe.check(this.schedule.timeout, this.stopping.signal);
       return { result: 'ok', reason: '', finding };
     } catch (error) {
       const local = error instanceof ProbeError && error.local;
+      this.said = error instanceof ProbeError && error.said;
       const reason = error instanceof Error ? error.message : String(error);
       return { result: local ? 'inconclusive' : 'failed', reason, finding: WELL };
     }

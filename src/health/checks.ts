@@ -15,13 +15,25 @@ export type OnResult = (result: CheckResult) => void;
 export interface Subscription {
   /** Ask now and not when it is time. */
   hurry(): void;
+  /**
+   * Have it asked at the fast pace from now on, or no longer. Others who listen are told of good answers as they come, and
+   * of bad ones no more often than they wanted to ask.
+   */
+  hasten(fast: boolean): void;
   /** Hear no more of it. */
   stop(): void;
 }
 
+interface Listener {
+  readonly onResult: OnResult;
+  fast: boolean;
+  /** When it was told something last, monotonic ms. */
+  toldAt: number;
+}
+
 interface Shared {
   readonly checker: Checker;
-  readonly listeners: Set<OnResult>;
+  readonly listeners: Set<Listener>;
 }
 
 /** Asks every question once, however many services want the answers. */
@@ -48,26 +60,47 @@ export class Checks {
   subscribe(question: Question, delayMs: number, onResult: OnResult): Subscription {
     const known = this.shared.get(question.key);
     const shared = known ?? this.open(question);
-    shared.listeners.add(onResult);
-    if (known === undefined) shared.checker.start(delayMs);
-    else shared.checker.hurry();
+    const listener: Listener = { onResult, fast: false, toldAt: Number.NEGATIVE_INFINITY };
+    const { listeners, checker } = shared;
+    listeners.add(listener);
+    if (known === undefined) checker.start(delayMs);
+    else checker.hurry();
+    const setPace = (): void => checker.setFast([...listeners].some(({ fast }) => fast));
     return {
       hurry: () => {
-        if (shared.listeners.has(onResult)) shared.checker.hurry();
+        if (listeners.has(listener)) checker.hurry();
+      },
+      hasten: fast => {
+        if (fast === listener.fast || !listeners.has(listener)) return;
+        listener.fast = fast;
+        setPace();
       },
       stop: () => {
-        if (!shared.listeners.delete(onResult) || shared.listeners.size > 0) return;
+        if (!listeners.delete(listener)) return;
+        if (listeners.size > 0) {
+          setPace();
+          return;
+        }
         this.shared.delete(question.key);
-        shared.checker.stop();
+        checker.stop();
       },
     };
   }
 
   private open({ key, schedule, probe }: Question): Shared {
-    const listeners = new Set<OnResult>();
+    const listeners = new Set<Listener>();
+    const patience = schedule.interval * (1 - schedule.jitter);
     const tell = (result: CheckResult): void => {
+      const now = this.clock.now();
+      // Failures are counted, and who is in no hurry means them to be an interval apart.
+      const early = ({ fast, toldAt }: Listener): boolean => !fast && now - toldAt < patience;
+      const isHaste = result.result !== 'ok' && [...listeners].some(({ fast }) => fast);
       // A listener may make others come or go.
-      for (const listener of [...listeners]) if (listeners.has(listener)) listener(result);
+      for (const listener of [...listeners]) {
+        if (!listeners.has(listener) || (isHaste && early(listener))) continue;
+        listener.toldAt = now;
+        listener.onResult(result);
+      }
     };
     const shared = { checker: new Checker(probe(), schedule, this.clock, this.random, tell), listeners };
     this.shared.set(key, shared);

@@ -16,6 +16,8 @@ export const TRIAL_MS = 10_000;
 export interface MemberContext {
   readonly settings: HealthSettings;
   readonly clock: Clock;
+  /** True while nobody in the service is usable: then every moment counts. */
+  readonly hasty: boolean;
   /** Ask about a backend again and again, first in `delayMs`; undefined where nothing is asked. */
   ask(backend: Backend, delayMs: number, onResult: OnResult): Subscription | undefined;
   /** The backend told what it is. Returns why it is not to be taken for the primary, if it says that it is one. */
@@ -58,6 +60,12 @@ export class Member {
     if (this.resting) return;
     this.asking = this.context.ask(this.backend, delayMs, result => this.take(result));
     if (this.asking === undefined) this.armTrial();
+    this.setPace();
+  }
+
+  /** Ask as often as the service wants it now. */
+  setPace(): void {
+    this.asking?.hasten(this.context.hasty);
   }
 
   /** Ask now and not when it is time. */

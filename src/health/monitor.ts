@@ -10,6 +10,11 @@ import type { Probe } from './probes/probe.js';
 import { questionKey } from './question.js';
 import { type HealthSettings, sameProbing } from './settings.js';
 
+/** A larger service without a usable backend is asked at its ordinary pace: its size is what makes it costly. */
+const MOST_IN_HASTE = 32;
+/** `fast_interval = 0`: a part of the interval, and the least it may come to. */
+const FAST_PART = 0.1;
+const FAST_LEAST_MS = 100;
 /** First probes go out at once, but no more than this many in the same tick; the next batch STAGGER_MS later. */
 const BATCH = 32;
 const STAGGER_MS = 10;
@@ -47,6 +52,7 @@ export class HealthMonitor {
   private readonly primaries: Primaries;
   private starting = 0;
   private inPanic = false;
+  private hasty = false;
   private stopped = false;
 
   constructor(config: MonitorConfig, hooks: MonitorHooks = {}) {
@@ -58,6 +64,9 @@ export class HealthMonitor {
     this.context = {
       get settings() {
         return monitor.config.settings;
+      },
+      get hasty() {
+        return monitor.hasty;
       },
       clock,
       ask: (backend, delayMs, onResult) => this.ask(backend, delayMs, onResult),
@@ -86,7 +95,7 @@ export class HealthMonitor {
     const member = new Member(backend, this.context);
     this.members.set(backend, member);
     member.watch(this.nextDelay());
-    this.updatePanic();
+    this.review();
   }
 
   /** Stop watching a backend; its state stays as it is. */
@@ -96,7 +105,7 @@ export class HealthMonitor {
     this.members.delete(backend);
     member.stop();
     this.primaries.removed(backend);
-    this.updatePanic();
+    this.review();
   }
 
   /**
@@ -119,7 +128,7 @@ export class HealthMonitor {
       if (otherEyes) member.reconsider();
     }
     if (before.settings.split_brain !== config.settings.split_brain) this.primaries.review();
-    this.updatePanic();
+    this.review();
   }
 
   /**
@@ -128,12 +137,12 @@ export class HealthMonitor {
    */
   adminChanged(backend: Backend): void {
     this.members.get(backend)?.adminChanged();
-    this.updatePanic();
+    this.review();
   }
 
   /** Look at the set again after a backend's `backup` flag changed. */
   refresh(): void {
-    this.updatePanic();
+    this.review();
   }
 
   /**
@@ -158,7 +167,8 @@ export class HealthMonitor {
     if (settings.kind === 'none') return undefined;
     const probe = () => hooks.probeFor?.(backend, config) ?? createProbe(settings, backend.endpoint, config);
     const key = questionKey(settings, backend.endpoint, config);
-    return this.checks.subscribe({ key, schedule: settings, probe }, delayMs, onResult);
+    const schedule = { ...settings, fast: fastInterval(settings) };
+    return this.checks.subscribe({ key, schedule, probe }, delayMs, onResult);
   }
 
   /** Where only one may be the primary, it matters which. */
@@ -170,8 +180,24 @@ export class HealthMonitor {
   private changed(backend: Backend): void {
     this.hooks.onChange?.(backend);
     const down = backend.health === 'down';
-    this.updatePanic();
+    this.review();
     if (down && this.config.settings.on_down === 'close') this.hooks.onDown?.(backend);
+  }
+
+  /** What follows from the state of all of them together. */
+  private review(): void {
+    this.updatePace();
+    this.updatePanic();
+  }
+
+  private updatePace(): void {
+    const { members } = this;
+    // What the operator took out is not missed.
+    const ready = [...members.keys()].filter(({ admin }) => admin === 'ready');
+    const hasty = members.size <= MOST_IN_HASTE && ready.length > 0 && !ready.some(isUsable);
+    if (hasty === this.hasty) return;
+    this.hasty = hasty;
+    for (const member of members.values()) member.setPace();
   }
 
   private updatePanic(): void {
@@ -190,4 +216,13 @@ export class HealthMonitor {
     }
     return Math.floor(this.starting++ / BATCH) * STAGGER_MS;
   }
+}
+
+function isUsable({ health, trusted }: Backend): boolean {
+  return health === 'up' || (health === 'checking' && trusted);
+}
+
+function fastInterval({ interval, fast_interval }: HealthSettings): number {
+  const wanted = fast_interval > 0 ? fast_interval : Math.max(FAST_LEAST_MS, interval * FAST_PART);
+  return Math.min(interval, wanted);
 }

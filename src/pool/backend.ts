@@ -1,4 +1,5 @@
 import { type Endpoint, formatAddress } from '../address.js';
+import { decayLatency } from './latency.js';
 import { type SharedTable, State, type StateName } from './table.js';
 
 export type AdminState = 'ready' | 'drain' | 'maint';
@@ -52,6 +53,9 @@ export class Backend {
   private share = 1;
   /** Found to be a backup, by its role. */
   private standIn = false;
+  /** The average response time before it was made to sink, and when that was. */
+  private measured = 0;
+  private sunkAt = 0;
   private readonly table: SharedTable;
   private readonly onTransition: (transition: Transition) => void;
 
@@ -79,6 +83,22 @@ export class Backend {
 
   get active(): number {
     return Atomics.load(this.table.active, this.slot);
+  }
+
+  /**
+   * Moving average of the response time in ms, as of the last answer; 0 while there was none. What strategies go by sinks
+   * without answers, which would tell people that a backend with quiet connections is quick.
+   */
+  get latency(): number {
+    const { latency, latencyAt } = this.table;
+    return latencyAt[this.slot] === this.sunkAt ? this.measured : latency[this.slot]!;
+  }
+
+  /** Let the average that strategies go by sink, where there are no answers. Called now and then. */
+  sinkLatency(now: number): void {
+    this.measured = this.latency;
+    decayLatency(this.table, this.slot, now);
+    this.sunkAt = this.table.latencyAt[this.slot]!;
   }
 
   setHealth(health: HealthState, reason: string, alarming?: boolean): void {

@@ -84,6 +84,11 @@ export class Picker {
     this.seen = -1;
   }
 
+  /** The candidate of a backend, if that is in the list. */
+  find(slot: number, key: string): PoolCandidate | undefined {
+    return this.candidates.find(candidate => candidate.slot === slot && candidate.key === key);
+  }
+
   setStrategies(primary: Strategy, backup: Strategy): void {
     this.primary = primary;
     this.backup = backup;

@@ -54,6 +54,15 @@ export class WaitBoard {
     return (Atomics.add(this.tickets, slot, 1) + 1) | 0 || this.draw(slot);
   }
 
+  /** Another process has given out the tickets of a slot up to this one. */
+  drawnUpTo(slot: number, ticket: number): void {
+    for (let seen = Atomics.load(this.tickets, slot); ((ticket - seen) | 0) > 0; ) {
+      const before = Atomics.compareExchange(this.tickets, slot, seen, ticket);
+      if (before === seen) return;
+      seen = before;
+    }
+  }
+
   /** Put up the ticket of this thread's first; 0 = nobody of this thread waits. */
   putUp(slot: number, ticket: number): void {
     Atomics.store(this.firsts[this.thread]!, slot, ticket);

@@ -7,6 +7,8 @@ import type { PlaneSink } from '../flow/sink.js';
 import type { Plan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
 import type { SharedTable } from '../pool/table.js';
+import type { Heirloom } from './handover.js';
+import { spread } from './heirlooms.js';
 import type { Plane } from './plane.js';
 import { strategyLoader } from './strategies.js';
 
@@ -19,18 +21,31 @@ export class LocalPlane implements Plane {
   readonly threads = 1;
   private readonly plane: DataPlane;
   private readonly settling: NodeJS.Timeout;
+  private readonly begin: () => Promise<void>;
   private prepared: Prepared | undefined;
   private looking: NodeJS.Immediate | undefined;
 
-  constructor(engine: Engine, table: SharedTable, sink: PlaneSink, onFault: (fault: StrategyFault) => void) {
+  /** `begin`: what ends the engine's standby. */
+  constructor(
+    engine: Engine,
+    table: SharedTable,
+    sink: PlaneSink,
+    onFault: (fault: StrategyFault) => void,
+    begin: () => Promise<void> = async () => {},
+  ) {
+    this.begin = begin;
     this.engine = engine.name;
     this.plane = new DataPlane(engine, table, sink, strategyLoader(onFault));
     this.settling = setInterval(() => this.plane.settle(), SETTLE_MS);
     this.settling.unref();
   }
 
-  async prepare(plan: Plan): Promise<void> {
-    this.prepared = await this.plane.prepare(plan);
+  async heirlooms(): Promise<readonly Heirloom[]> {
+    return this.plane.sockets;
+  }
+
+  async prepare(plan: Plan, inherited: readonly Heirloom[] = []): Promise<void> {
+    this.prepared = await this.plane.prepare(plan, [...spread(inherited, 1)[0]!.values()]);
   }
 
   commit(plan: Plan): Promise<readonly Listening[]> {
@@ -44,8 +59,12 @@ export class LocalPlane implements Plane {
     this.prepared = undefined;
   }
 
-  stopAccepting(): Promise<void> {
-    return this.plane.stopAccepting();
+  go(): Promise<void> {
+    return this.begin();
+  }
+
+  stopAccepting(handedOver = false): Promise<void> {
+    return this.plane.stopAccepting(handedOver);
   }
 
   look(): void {

@@ -1,5 +1,7 @@
-import type { Inherited, Listening } from '../flow/listeners.js';
+import type { Share, Taken } from '../flow/incoming.js';
+import type { Inherited, Listening, Sockets } from '../flow/listeners.js';
 import type { ConnectionList, ConnectionQuery } from '../flow/listing.js';
+import type { Export } from '../flow/outgoing.js';
 import type { Plan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
 import type { TableBuffers } from '../pool/table.js';
@@ -14,8 +16,15 @@ export interface ThreadInit {
   /** Eventfds: one that the control plane writes to when there is a message, and one a thread that other threads write to. */
   readonly wakeFd: number;
   readonly bells: readonly number[];
-  /** Another thread has died here: the addresses are bound already. */
-  readonly replaces: boolean;
+  /** Serve nothing until `go`. */
+  readonly standby: boolean;
+}
+
+/** What thread `source` of another process gives, and which part of it is for the thread that gets this. */
+export interface Delivery {
+  readonly source: number;
+  readonly from: Export;
+  readonly share: Share;
 }
 
 /** What the control plane asks of a thread; each is answered by a `reply` with the same id. */
@@ -23,6 +32,12 @@ export type Request =
   | { readonly type: 'prepare'; readonly plan: Plan; readonly inherited: readonly Inherited[] }
   | { readonly type: 'commit'; readonly plan: Plan }
   | { readonly type: 'abandon' }
+  | { readonly type: 'go' }
+  | { readonly type: 'copy' }
+  | { readonly type: 'freeze' }
+  | { readonly type: 'thaw' }
+  | { readonly type: 'adopt'; readonly deliveries: readonly Delivery[] }
+  | { readonly type: 'complete'; readonly deliveries: readonly Delivery[] }
   | { readonly type: 'stopAccepting' }
   | {
       readonly type: 'close';
@@ -45,7 +60,9 @@ export type Request =
 export type Numbered = Request & { readonly id: number };
 
 export type Answer =
-  | { readonly type: 'prepared'; readonly bound: readonly Required<Inherited>[] }
+  | { readonly type: 'prepared'; readonly bound: readonly Sockets[] }
+  | { readonly type: 'exported'; readonly given: Export }
+  | { readonly type: 'taken'; readonly taken: Taken }
   | { readonly type: 'committed'; readonly listening: readonly Listening[] }
   | { readonly type: 'listed'; readonly list: ConnectionList }
   | { readonly type: 'ended'; readonly count: number }

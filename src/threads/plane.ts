@@ -2,16 +2,27 @@ import type { Listening } from '../flow/listeners.js';
 import type { ConnectionList, ConnectionQuery } from '../flow/listing.js';
 import type { Plan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
+import type { Handover, Heirloom } from './handover.js';
 
 /** The data plane as the control plane sees it: in this thread, or in several others. */
 export interface Plane {
   readonly engine: 'net' | 'epoll';
   readonly threads: number;
-  /** Load and open what the plan needs; changes nothing. Rejects with Lb4Error. Then `commit` or `abandon`. */
-  prepare(plan: Plan): Promise<void>;
+  /** Absent where connections cannot be handed over (net). */
+  readonly handover?: Handover;
+  /** The listening sockets. */
+  heirlooms(): Promise<readonly Heirloom[]>;
+  /**
+   * Load and open what the plan needs; changes nothing. Rejects with Lb4Error. Then `commit` or `abandon`. `inherited`: sockets
+   * that listen already, for the addresses of this plan; the plane's own from here on.
+   */
+  prepare(plan: Plan, inherited?: readonly Heirloom[]): Promise<void>;
   commit(plan: Plan): Promise<readonly Listening[]>;
   abandon(): Promise<void>;
-  stopAccepting(): Promise<void>;
+  /** For one that was started on standby: serve. Until then it accepts, reads and sends nothing. */
+  go(): Promise<void>;
+  /** `handedOver`: another process has the listening sockets and goes on with them; UDP flows end, since theirs are the same. */
+  stopAccepting(handedOver?: boolean): Promise<void>;
   /** Backends may be usable that were not: those who wait for one look. May be called often. */
   look(): void;
   /** End the connections of a backend, or all (`slot` -1), at `perSecond` (may be Infinity). */

@@ -17,6 +17,8 @@ export interface PlaneOptions {
   readonly sink: PlaneSink;
   /** Faults can be injected: that takes the net engine. */
   readonly faults: boolean;
+  /** Accept, read and send nothing until the plane's `go`. */
+  readonly standby?: boolean;
   onFault(fault: StrategyFault): void;
   onThreadLost(thread: number, lost: number, error: Error): void;
 }
@@ -39,8 +41,11 @@ export interface Started {
  * Lb4Error LB4_ENGINE when `epoll` is asked for and cannot work here.
  */
 export async function startPlane(options: PlaneOptions): Promise<Started> {
-  const { engine, table, sink, maxParked, onFault } = options;
-  const local = () => new LocalPlane(new NetEngine({ maxParked }), table, sink, onFault);
+  const { engine, table, sink, maxParked, standby, onFault } = options;
+  const local = () => {
+    const net = new NetEngine({ maxParked, standby });
+    return new LocalPlane(net, table, sink, onFault, () => net.go());
+  };
   if (options.faults) return startFaulty(options);
   if (engine === 'net') return { plane: local(), why: 'as configured' };
   try {
@@ -58,6 +63,8 @@ export async function startPlane(options: PlaneOptions): Promise<Started> {
 async function startThreads({ threads, table, ...hooks }: PlaneOptions): Promise<Plane> {
   const { isSupported } = await import('../engines/epoll/libc.js');
   if (!isSupported()) throw new Error(`there is none for ${process.platform} on ${process.arch}`);
+  const { checkLayouts } = await import('../engines/epoll/layouts.js');
+  checkLayouts();
   const { ThreadedPlane } = await import('./threaded.js');
   return ThreadedPlane.start(threads, table, hooks);
 }

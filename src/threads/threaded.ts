@@ -4,22 +4,26 @@ import { growDescriptorTable } from '../engines/epoll/descriptors.js';
 import { FdLedger } from '../engines/epoll/ledger.js';
 import { close as closeFd, openWake, wake } from '../engines/epoll/libc.js';
 import { type ErrorCode, Lb4Error } from '../errors.js';
-import type { Inherited, Listening } from '../flow/listeners.js';
+import type { Listening } from '../flow/listeners.js';
 import { type ConnectionList, type ConnectionQuery, mergeLists, threadOf } from '../flow/listing.js';
 import { SharedClients } from '../flow/shared-clients.js';
 import type { PlaneSink } from '../flow/sink.js';
 import type { Plan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
 import type { SharedTable } from '../pool/table.js';
+import { Addresses, type Listens, NOTHING } from './addresses.js';
+import type { Handover, Heirloom } from './handover.js';
+import { spread } from './heirlooms.js';
 import type { Answer, Message, Numbered, Request, ThreadInit } from './messages.js';
 import type { Plane } from './plane.js';
 import { readRecords } from './records.js';
+import { ThreadedHandover } from './threaded-handover.js';
 
-/** A thread that dies is replaced after this, so that one which dies at once does not spin. */
+/** In the ledger: no thread, and nothing is entered for it. */
+const CONTROL_PLANE = 254;
+/** A thread that dies is replaced after this, and after twice as long each time that its successor fails to start. */
 const REPLACE_AFTER_MS = 100;
-
-/** A thread that dies takes its answers with it; that is told by `onThreadLost`. */
-function ignore(): void {}
+const REPLACE_AFTER_MAX_MS = 10_000;
 
 interface Waiting {
   resolve(answer: Answer): void;
@@ -27,15 +31,22 @@ interface Waiting {
 }
 
 interface Thread {
+  readonly index: number;
   readonly worker: Worker;
   readonly wakeFd: number;
   gone: boolean;
+  /** It was told to end. */
+  ended: boolean;
+  /** It has prepared a plan and waits to be told to commit it. */
+  prepared: boolean;
   readonly waiting: Map<number, Waiting>;
 }
 
 export interface ThreadedHooks {
   readonly sink: PlaneSink;
   onFault(fault: StrategyFault): void;
+  /** Threads serve nothing until `go`. */
+  readonly standby?: boolean;
   /** A thread died with so many connections; a new one takes its place. */
   onThreadLost(thread: number, lost: number, error: Error): void;
 }
@@ -44,16 +55,24 @@ export interface ThreadedHooks {
 export class ThreadedPlane implements Plane {
   readonly engine = 'epoll';
   readonly threads: number;
+  readonly handover: Handover;
   private readonly table: SharedTable;
   private readonly hooks: ThreadedHooks;
   private readonly ledger = FdLedger.createBuffer();
   /** An eventfd a thread: other threads write to it, so it outlives the one that looks at it. */
   private readonly bells: readonly number[];
+  /** By index. One that has died stays until its successor serves. */
   private readonly list: Thread[] = [];
+  private readonly addresses = new Addresses();
   private nextId = 0;
   private plan: Plan | undefined;
+  private listening: readonly Listening[] = [];
   private records = true;
   private closing = false;
+  private standby: boolean;
+  /** Its end has begun. */
+  private left = false;
+  /** Successors that are about to start. */
   private replacing: Promise<unknown> = Promise.resolve();
 
   private constructor(threads: number, table: SharedTable, hooks: ThreadedHooks) {
@@ -61,48 +80,86 @@ export class ThreadedPlane implements Plane {
     this.bells = Array.from({ length: threads }, openWake);
     this.table = table;
     this.hooks = hooks;
+    this.standby = hooks.standby === true;
+    this.handover = new ThreadedHandover(
+      threads,
+      new FdLedger(this.ledger, CONTROL_PLANE),
+      () => this.addresses.places(threads),
+      request => Promise.all(this.list.map((thread, index) => this.ask(thread, request(index)))),
+      () => this.leave(),
+    );
   }
 
+  /** On standby threads serve nothing until `go`. */
   static async start(threads: number, table: SharedTable, hooks: ThreadedHooks): Promise<ThreadedPlane> {
     growDescriptorTable();
     const plane = new ThreadedPlane(threads, table, hooks);
-    await Promise.all(Array.from({ length: threads }, (_, index) => plane.spawn(index, false)));
-    return plane;
+    const started = await Promise.allSettled(
+      Array.from({ length: threads }, (_, index) => plane.spawn(index)),
+    );
+    for (const one of started) if (one.status === 'fulfilled') plane.list[one.value.index] = one.value;
+    const failed = started.find(one => one.status === 'rejected');
+    if (failed === undefined) return plane;
+    await plane.destroy('shutdown');
+    throw failed.reason;
   }
 
-  async prepare(plan: Plan): Promise<void> {
+  async heirlooms(): Promise<readonly Heirloom[]> {
     await this.replacing;
-    const [first, ...others] = this.list;
-    const inherited = await this.bind(first!, plan, []);
+    return this.addresses.all;
+  }
+
+  async prepare(plan: Plan, heirlooms: readonly Heirloom[] = []): Promise<void> {
+    await this.replacing;
+    const left = spread(heirlooms, this.threads);
     try {
-      // Addresses are bound again by each thread; a unix socket has one queue for all.
-      const shared = inherited.map(({ key, port, fd }) => (port === 0 ? { key, port, fd } : { key, port }));
-      await Promise.all(others.map(thread => this.bind(thread, plan, shared)));
+      // The first finds out which addresses can be had; the others join in.
+      const others = [...this.list];
+      for (let alive = false; others.length > 0 && !alive; ) {
+        const thread = others.shift()!;
+        alive = await this.bindIfAlive(thread, plan, left[thread.index]!);
+      }
+      await Promise.all(others.map(thread => this.bindIfAlive(thread, plan, left[thread.index]!)));
+      if (this.list.every(({ gone }) => gone)) {
+        throw new Lb4Error('LB4_ENGINE', 'no data-plane thread is running');
+      }
     } catch (error) {
       await this.abandon();
       throw error;
+    } finally {
+      // Each thread listens under numbers of its own.
+      for (const { fds } of heirlooms) for (const fd of fds) closeFd(fd);
     }
   }
 
   async commit(plan: Plan): Promise<readonly Listening[]> {
     // A thread that dies over it is replaced and gets this plan then.
     this.plan = plan;
-    const answers = await Promise.allSettled(
-      this.list.map(thread => this.ask(thread, { type: 'commit', plan })),
+    const answers = await this.survivors(thread =>
+      thread.prepared ? this.serve(thread, plan) : this.bring(thread),
     );
-    for (const answer of answers) {
-      if (answer.status === 'fulfilled' && answer.value.type === 'committed') return answer.value.listening;
-    }
-    return [];
+    if (answers.length === 0) await this.replacing;
+    this.addresses.retain(plan);
+    return this.listening;
   }
 
   async abandon(): Promise<void> {
-    await this.askAll({ type: 'abandon' });
+    await this.survivors(thread => {
+      thread.prepared = false;
+      return this.ask(thread, { type: 'abandon' });
+    });
+    this.addresses.retain(this.plan);
   }
 
-  stopAccepting(): Promise<void> {
+  async go(): Promise<void> {
+    this.standby = false;
+    await Promise.all(this.list.map(thread => this.ask(thread, { type: 'go' })));
+  }
+
+  async stopAccepting(): Promise<void> {
     this.closing = true;
-    return this.askAll({ type: 'stopAccepting' });
+    await this.replacing;
+    await this.askAll({ type: 'stopAccepting' });
   }
 
   look(): void {
@@ -113,7 +170,7 @@ export class ThreadedPlane implements Plane {
   }
 
   close(slot: number, perSecond: number, reason: CloseReason): void {
-    void this.askAll({ type: 'close', slot, perSecond: perSecond / this.threads, reason }).catch(ignore);
+    void this.askAll({ type: 'close', slot, perSecond: perSecond / this.threads, reason });
   }
 
   async connections(query: ConnectionQuery): Promise<ConnectionList> {
@@ -133,33 +190,78 @@ export class ThreadedPlane implements Plane {
   }
 
   async settle(): Promise<void> {
-    await this.askAll({ type: 'settle' }).catch(ignore);
+    await this.askAll({ type: 'settle' });
   }
 
   wantRecords(wanted: boolean): void {
     this.records = wanted;
-    void this.askAll({ type: 'records', wanted }).catch(ignore);
+    void this.askAll({ type: 'records', wanted });
   }
 
   async destroy(reason: CloseReason): Promise<void> {
-    this.closing = true;
+    if (this.left) return;
+    // On standby all that is open here is another process's.
+    if (this.standby) return this.leave();
+    this.closing = this.left = true;
     await this.replacing;
-    await this.askAll({ type: 'destroy', reason }).catch(ignore);
+    await this.survivors(async thread => {
+      const answer = await this.ask(thread, { type: 'destroy', reason });
+      thread.ended = true;
+      return answer;
+    });
     await Promise.all(this.list.map(({ worker }) => worker.terminate()));
     for (const bell of this.bells) closeFd(bell);
   }
 
-  private async bind(
-    thread: Thread,
-    plan: Plan,
-    inherited: readonly Inherited[],
-  ): Promise<readonly Required<Inherited>[]> {
-    const answer = await this.ask(thread, { type: 'prepare', plan, inherited });
-    return answer.type === 'prepared' ? answer.bound : [];
+  /** End without a word to anybody: another process goes on with what is open here. */
+  private async leave(): Promise<void> {
+    if (this.left) return;
+    this.closing = this.left = true;
+    await this.replacing;
+    for (const thread of this.list) thread.ended = true;
+    await Promise.all(this.list.map(({ worker }) => worker.terminate()));
+    for (let index = 0; index < this.threads; index++) this.closeAll(index, NOTHING);
+    for (const bell of this.bells) closeFd(bell);
   }
 
+  private async bind(thread: Thread, plan: Plan, left = NOTHING): Promise<void> {
+    const inherited = this.addresses.joining(left);
+    const answer = await this.ask(thread, { type: 'prepare', plan, inherited });
+    thread.prepared = true;
+    if (answer.type === 'prepared' && !thread.gone) this.addresses.add(thread.index, answer.bound);
+  }
+
+  /** False when the thread has died; its successor will have the plan that counts then. */
+  private async bindIfAlive(thread: Thread, plan: Plan, left: Listens): Promise<boolean> {
+    try {
+      await this.bind(thread, plan, left);
+      return true;
+    } catch (error) {
+      if (thread.gone) return false;
+      throw error;
+    }
+  }
+
+  private async serve(thread: Thread, plan: Plan): Promise<Answer> {
+    const answer = await this.ask(thread, { type: 'commit', plan });
+    thread.prepared = false;
+    if (answer.type === 'committed') this.listening = answer.listening;
+    return answer;
+  }
+
+  /** Have a thread that was not there for it serve the plan that counts, and any that comes meanwhile. */
+  private async bring(thread: Thread, left = NOTHING): Promise<Answer> {
+    for (;;) {
+      const plan = this.plan!;
+      await this.bind(thread, plan, left);
+      const answer = await this.serve(thread, plan);
+      if (this.plan === plan) return answer;
+    }
+  }
+
+  /** Ask all those that live. */
   private async askAll(request: Request): Promise<void> {
-    await Promise.all(this.list.map(thread => this.ask(thread, request)));
+    await this.survivors(thread => this.ask(thread, request));
   }
 
   /** The answers of those threads that lived to give one. */
@@ -182,19 +284,27 @@ export class ThreadedPlane implements Plane {
     });
   }
 
-  private spawn(index: number, replaces: boolean): Promise<void> {
+  private spawn(index: number): Promise<Thread> {
     const wakeFd = openWake();
     const workerData: ThreadInit = {
       index,
       threads: this.threads,
       table: this.table.buffers,
       ledger: this.ledger,
-      replaces,
+      standby: this.standby,
       wakeFd,
       bells: this.bells,
     };
     const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData, name: `lb4-${index}` });
-    const thread: Thread = { worker, wakeFd, gone: false, waiting: new Map() };
+    const thread: Thread = {
+      index,
+      worker,
+      wakeFd,
+      gone: false,
+      ended: false,
+      prepared: false,
+      waiting: new Map(),
+    };
     return new Promise((resolve, reject) => {
       let failure = new Error('the thread ended by itself');
       worker.on('error', error => {
@@ -205,12 +315,11 @@ export class ThreadedPlane implements Plane {
         closeFd(wakeFd);
         reject(failure);
         for (const { reject: refuse } of thread.waiting.values()) refuse(failure);
-        if (this.list[index] === thread && !this.closing) this.replace(index, failure);
+        if (this.list[index] === thread && !thread.ended) this.replace(index, failure);
       });
       worker.on('message', (message: Message) => {
         if (message.type === 'ready') {
-          this.list[index] = thread;
-          resolve();
+          resolve(thread);
         } else {
           this.receive(thread, message);
         }
@@ -247,29 +356,66 @@ export class ThreadedPlane implements Plane {
     }
   }
 
-  /** Close what the dead thread had open, take its connections off the books and start another. */
+  /** A thread that served has died: another takes its place, unless all of them are to end. */
   private replace(index: number, error: Error): void {
+    const owned = new Set(new FdLedger(this.ledger, index).ownedBy(index));
+    const sockets = [...this.addresses.remove(index)].filter(([, { fds = [] }]) =>
+      fds.every(fd => owned.has(fd)),
+    );
+    const left: Listens = this.closing ? NOTHING : new Map(sockets);
+    const succession = this.bury(index, left, error)
+      .then(() => new Promise(resolve => setTimeout(resolve, REPLACE_AFTER_MS)))
+      .then(() => this.succeed(index, left, 1));
+    this.replacing = Promise.all([this.replacing, succession]);
+  }
+
+  /** Close what the dead thread had open, but for the sockets that are left to its successor, and take its connections off the books. */
+  private async bury(index: number, left: Listens, error: Error): Promise<void> {
     const lost = this.table.writeOff(index);
-    for (const fd of new FdLedger(this.ledger, index).ownedBy(index)) {
-      new FdLedger(this.ledger, index).disown(fd);
-      closeFd(fd);
-    }
+    this.closeAll(index, left);
     // The places that it had are there for others.
     for (const bell of this.bells) wake(bell);
     this.hooks.onThreadLost(index, lost, error);
     const clients = this.plan?.services.flatMap(service => service.clients ?? []) ?? [];
-    const corrected = Promise.all(clients.map(buffer => SharedClients.writeOff(buffer, index)));
-    this.replacing = (async () => {
-      await corrected;
-      await new Promise(resolve => setTimeout(resolve, REPLACE_AFTER_MS));
-      await this.spawn(index, true);
-      const thread = this.list[index]!;
-      if (this.plan === undefined) return;
-      await this.ask(thread, { type: 'records', wanted: this.records });
-      await this.bind(thread, this.plan, []);
-      await this.ask(thread, { type: 'commit', plan: this.plan });
-    })().catch(again => {
-      if (!this.closing) this.replace(index, again as Error);
-    });
+    await Promise.all(clients.map(buffer => SharedClients.writeOff(buffer, index)));
   }
+
+  private closeAll(index: number, left: Listens): void {
+    const ledger = new FdLedger(this.ledger, index);
+    const kept = new Set(descriptorsOf(left));
+    for (const fd of ledger.ownedBy(index)) {
+      ledger.disown(fd);
+      if (!kept.has(fd)) closeFd(fd);
+    }
+    ledger.unmapAll();
+  }
+
+  /**
+   * Start a thread that takes a dead one's place, and its listening sockets with the clients that wait there. If it
+   * fails those clients are given up, so that others go to the threads that live, and another tries later.
+   */
+  private async succeed(index: number, left: Listens, attempt: number): Promise<void> {
+    let thread: Thread | undefined;
+    try {
+      if (this.closing) return;
+      thread = await this.spawn(index);
+      await this.ask(thread, { type: 'records', wanted: this.records });
+      if (this.plan !== undefined) await this.bring(thread, left);
+      this.list[index] = thread;
+    } catch (error) {
+      await thread?.worker.terminate();
+      this.addresses.remove(index);
+      await this.bury(index, NOTHING, error as Error);
+      const pause = Math.min(REPLACE_AFTER_MS * 2 ** attempt, REPLACE_AFTER_MAX_MS);
+      setTimeout(() => {
+        this.replacing = Promise.all([this.replacing, this.succeed(index, NOTHING, attempt + 1)]);
+      }, pause).unref();
+    } finally {
+      for (const fd of descriptorsOf(left)) closeFd(fd);
+    }
+  }
+}
+
+function descriptorsOf(listens: Listens): number[] {
+  return [...listens.values()].flatMap(({ fds = [] }) => fds);
 }

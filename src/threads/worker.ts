@@ -3,9 +3,11 @@ import { EpollEngine } from '../engines/epoll/engine.js';
 import { FdLedger } from '../engines/epoll/ledger.js';
 import { wake } from '../engines/epoll/libc.js';
 import { Lb4Error } from '../errors.js';
+import { Incoming } from '../flow/incoming.js';
+import type { Export } from '../flow/outgoing.js';
 import { DataPlane, type Prepared } from '../flow/plane.js';
 import { SharedTable } from '../pool/table.js';
-import type { Answer, Message, Numbered, ThreadInit } from './messages.js';
+import type { Answer, Delivery, Message, Numbered, ThreadInit } from './messages.js';
 import { RecordWriter } from './records.js';
 import { strategyLoader } from './strategies.js';
 
@@ -20,7 +22,6 @@ const post = (message: Message): void => port.postMessage(message);
 
 const engine = new EpollEngine({
   shared: init.threads > 1,
-  first: init.index === 0 && !init.replaces,
   ledger: new FdLedger(init.ledger, init.index),
   wakeFd: init.wakeFd,
 });
@@ -49,6 +50,15 @@ const plane = new DataPlane(
 );
 loop.onWrite(init.bells[init.index]!, () => plane.look());
 
+/** The memory in an answer that need not be copied. */
+function moved(answer: Answer): ArrayBuffer[] {
+  if (answer.type !== 'exported') return [];
+  const { fds, homes, records, states } = answer.given;
+  return [fds, homes, ...[records, states].flatMap(pack => pack && [pack.numbers, pack.bytes, pack.starts])]
+    .filter(array => array !== undefined)
+    .map(({ buffer }) => buffer);
+}
+
 function postRecords(): void {
   if (records.count === 0) return;
   const batch = records.take();
@@ -70,6 +80,28 @@ let stopped = false;
 let busy = 0;
 let prepared: Prepared | undefined;
 
+/** What comes from another process; there until this one serves. */
+let incoming: Incoming | undefined;
+/** While it is frozen this thread looks at no descriptor. */
+let frozen: Promise<void> | undefined;
+let thaw = (): void => {};
+
+function freeze(): Export {
+  frozen = new Promise(resolve => {
+    thaw = resolve;
+  });
+  loop.flush();
+  return plane.outgoing.finish();
+}
+
+async function adopt(deliveries: readonly Delivery[]): Promise<Incoming> {
+  // A thread on standby has no turns that would do so.
+  loop.readClock();
+  incoming ??= new Incoming(plane);
+  for (const { source, from, share } of deliveries) await incoming.adopt(source, from, share);
+  return incoming;
+}
+
 async function answer(request: Numbered): Promise<Answer> {
   switch (request.type) {
     case 'prepare':
@@ -85,6 +117,29 @@ async function answer(request: Numbered): Promise<Answer> {
       if (prepared !== undefined) await plane.abandon(prepared);
       prepared = undefined;
       break;
+    case 'go':
+      loop.readClock();
+      incoming?.go();
+      incoming = undefined;
+      go();
+      break;
+    case 'copy':
+      return { type: 'exported', given: plane.outgoing.copy() };
+    case 'freeze':
+      return { type: 'exported', given: freeze() };
+    case 'thaw':
+      plane.outgoing.release();
+      frozen = undefined;
+      thaw();
+      break;
+    case 'adopt':
+      await adopt(request.deliveries);
+      break;
+    case 'complete': {
+      const all = await adopt(request.deliveries);
+      for (const { source, from } of request.deliveries) all.complete(source, from);
+      return { type: 'taken', taken: all.settle() };
+    }
     case 'stopAccepting':
       await plane.stopAccepting();
       break;
@@ -117,7 +172,7 @@ port.on('message', (request: Numbered) => {
     .then(
       result => {
         postRecords();
-        post({ type: 'reply', id: request.id, answer: result });
+        port.postMessage({ type: 'reply', id: request.id, answer: result } satisfies Message, moved(result));
       },
       (error: Error) => {
         const code = error instanceof Lb4Error ? error.code : '';
@@ -129,16 +184,26 @@ port.on('message', (request: Numbered) => {
     });
 });
 
+let go = (): void => {};
+/** Until then Node's own event loop is the only one, and this thread looks at no descriptor. */
+const standby = init.standby
+  ? new Promise<void>(resolve => {
+      go = resolve;
+    })
+  : undefined;
+
 /** One turn of Node's own event loop: messages, imports, promises. */
 const nodeTurn = (): Promise<void> => new Promise(resolve => setImmediate(resolve));
 
 async function serve(): Promise<void> {
+  await standby;
   while (!stopped) {
     // Records must not wait for the next event.
     loop.turn(busy > 0 ? 0 : records.count > 0 ? BATCH_MS : SETTLE_MS);
     if (loop.woken || busy > 0) {
       loop.woken = false;
       await nodeTurn();
+      await frozen;
     }
   }
   postRecords();

@@ -6,7 +6,7 @@ import { startAdministered } from '../fixtures/api.js';
 import { backend, named } from '../fixtures/backends.js';
 import { config } from '../fixtures/balancer.js';
 import { visit } from '../fixtures/browser.js';
-import { ask } from '../fixtures/clients.js';
+import { ask, client } from '../fixtures/clients.js';
 import { folder } from '../fixtures/program.js';
 import { until } from '../fixtures/until.js';
 import { needs } from '../integration/programs.js';
@@ -35,6 +35,9 @@ t.test('shows services, a backend that goes down, and drains one by click', opti
     await until(`${id} is up`, async () => (await state(id).textContent()) === 'up');
 
   for (let i = 0; i < 4; i++) await ask(t, lb.port('pg'), 'hello');
+  client(t, lb.port('pg'));
+  const open = page.getByRole('row', { name: 'db1' }).locator('.active');
+  await until('what is open is shown as it is counted', async () => (await open.textContent()) === '1');
   const rate = page.getByRole('row', { name: 'db1' }).locator('.rate');
   await until('a rate is shown', async () => (await rate.textContent()) !== '0');
 
@@ -82,6 +85,8 @@ t.test('works by keyboard, on a phone and in the dark', options, async t => {
   await page.keyboard.type('7');
   await page.keyboard.press('Tab');
   await until('the weight', () => lb.service('pg').backends[0]!.weight === 7);
+  const changed = page.getByRole('row', { name: 'db1' }).locator('.changed');
+  await until('it is marked', async () => (await changed.textContent()) === 'changed while running: weight');
   await tabTo('Maint: db1');
   await page.keyboard.press('Enter');
   await until('maintenance', () => lb.service('pg').backends[0]!.state === 'maintenance');

@@ -2,7 +2,7 @@ import t from 'tap';
 import { startAdministered } from '../fixtures/api.js';
 import { backend, named } from '../fixtures/backends.js';
 import { oneService } from '../fixtures/balancer.js';
-import { ask } from '../fixtures/clients.js';
+import { ask, client } from '../fixtures/clients.js';
 
 t.test('livez, readyz and status', async t => {
   const list = await Promise.all(['a', 'b'].map(name => backend(t, named(name))));
@@ -57,6 +57,9 @@ t.test('errors have one form', async t => {
     ['PATCH', backendUrl, 'null', 400, /expected a JSON object/],
     ['PATCH', backendUrl, '{"state":', 400, /not valid JSON/],
     ['PATCH', backendUrl, undefined, 400, /expected a JSON object/],
+    ['PATCH', backendUrl, '', 400, /expected a JSON object/],
+    ['PATCH', '/services/main/backends/%zz', { weight: 1 }, 400, /expected a URL in which every %/],
+    ['DELETE', `/services/main/backends/${'x'.repeat(2_000)}`, undefined, 414, /no name or id is that long/],
     ['PATCH', backendUrl, `{"state":"${'x'.repeat(70_000)}"}`, 413, /too large/],
     ['PATCH', backendUrl, '{"__proto__":{"state":"drain"}}', 400, /./],
   ];
@@ -68,6 +71,35 @@ t.test('errors have one form', async t => {
   const text = await lb.api('PATCH', backendUrl, '{"state":"drain"}', { 'content-type': 'text/plain' });
   t.match(text, { status: 415, json: { error: /./ } });
   t.equal(lb.service().backends[0]!.state, 'checking', 'nothing was changed');
+});
+
+t.test('an empty body is none, whatever its type says', async t => {
+  const behind = await backend(t, named('a'));
+  const lb = await startAdministered(t, oneService({ backends: [behind.address] }));
+  t.match(await lb.api('POST', '/services/main/rebalance', ''), { status: 202, json: { closing: 0 } });
+  const url = `/services/main/backends/${encodeURIComponent(behind.address)}`;
+  t.match(await lb.api('DELETE', url, ''), { status: 200, json: { id: behind.address } });
+});
+
+t.test('what is no HTTP gets an answer in the same form', async t => {
+  const behind = await backend(t, named('a'));
+  const lb = await startAdministered(t, oneService({ backends: [behind.address] }));
+  const path = lb.admin.address!.slice('unix:'.length);
+  const answerTo = async (text: string) => {
+    const peer = client(t, { path });
+    peer.socket.write(text);
+    await peer.end();
+    const [head = '', body = ''] = peer.text.split('\r\n\r\n');
+    return { status: head.split(' ')[1], json: JSON.parse(body) };
+  };
+  t.strictSame(await answerTo('rubbish\r\n\r\n'), {
+    status: '400',
+    json: { error: 'expected an HTTP request' },
+  });
+  t.strictSame(await answerTo(`GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`), {
+    status: '431',
+    json: { error: 'the headers are too long' },
+  });
 });
 
 t.test('the OpenAPI document has every route', async t => {

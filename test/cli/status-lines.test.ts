@@ -86,16 +86,27 @@ t.test('fits 80 columns and is escaped, whatever names and figures there are', a
     latency_ms: fc.option(fc.double({ min: 0, max: 9e5, noNaN: true })),
     down_reason: fc.string({ maxLength: 200, unit: 'binary' }),
   });
+  const id = fc.string({ maxLength: 150, unit: 'binary' });
+  const gone = fc.record({
+    removed: fc.array(id),
+    leaving: fc.array(fc.record({ id, address: id, active: fc.nat(1_000_000) })),
+  });
   fc.assert(
-    fc.property(fc.array(backend), fc.string({ unit: 'binary', maxLength: 64 }), (backends, name) => {
-      const service = serviceStatus(
-        name,
-        backends.map(({ id, ...more }) => backendStatus(id, more as object)),
-      );
-      for (const line of statusLines(instanceStatus([service]), 80, noPaint)) {
-        if (widthOf(line) > 80 || /[\p{Cc}\u202e]/u.test(line)) throw new Error(line);
-      }
-    }),
+    fc.property(
+      fc.array(backend),
+      fc.string({ unit: 'binary', maxLength: 64 }),
+      gone,
+      (backends, name, more) => {
+        const service = serviceStatus(
+          name,
+          backends.map(({ id, ...more }) => backendStatus(id, more as object)),
+          more,
+        );
+        for (const line of statusLines(instanceStatus([service]), 80, noPaint)) {
+          if (widthOf(line) > 80 || /[\p{Cc}\u202e]/u.test(line)) throw new Error(line);
+        }
+      },
+    ),
     { numRuns: 300 },
   );
 });

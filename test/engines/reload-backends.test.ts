@@ -22,8 +22,9 @@ t.test('a removed backend drains: what is open goes on, nothing new comes', asyn
   t.strictSame(
     lb.service().backends.map(({ id }) => id),
     [b],
-    'it is no longer shown',
+    'it is no longer in the list',
   );
+  t.strictSame(lb.service().leaving, [{ id: a, address: a, active: 1 }], 'but what it still has is shown');
   await held.write('still here');
   await held.reads(11);
   t.equal(held.text, 'astill here');
@@ -32,6 +33,7 @@ t.test('a removed backend drains: what is open goes on, nothing new comes', asyn
   await held.end();
   await lb.idle();
   t.match(lb.log.connections.at(-1), { backend: a, reason: 'client_closed' });
+  t.strictSame(lb.service().leaving, []);
 });
 
 t.test('when the drain time is over the rest is closed: reason drained', async t => {

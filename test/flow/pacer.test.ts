@@ -29,7 +29,7 @@ function victims(count: number) {
 t.test('a steady pace, the first at once', async t => {
   const { engine, timers, advance } = clock();
   const { ended, list } = victims(50);
-  new Pacer(engine, list, 100, 'drained');
+  new Pacer(engine, -1, list, 100, 'drained');
   t.equal(ended.length, 1);
   advance(100);
   t.ok(ended.length >= 9 && ended.length <= 12, `${ended.length} after 100 ms`);
@@ -42,7 +42,7 @@ t.test('a steady pace, the first at once', async t => {
 t.test('slower than one a second', async t => {
   const { engine, advance } = clock();
   const { ended, list } = victims(3);
-  new Pacer(engine, list, 0.5, 'shutdown');
+  new Pacer(engine, -1, list, 0.5, 'shutdown');
   advance(1_900);
   t.equal(ended.length, 1);
   advance(200);
@@ -52,9 +52,9 @@ t.test('slower than one a second', async t => {
 t.test('all now', async t => {
   const { engine, timers } = clock();
   const { ended, list } = victims(1_000);
-  new Pacer(engine, list, Number.POSITIVE_INFINITY, 'backend_down');
+  new Pacer(engine, -1, list, Number.POSITIVE_INFINITY, 'backend_down');
   t.equal(ended.length, 1_000);
   t.equal(timers.size, 0);
-  new Pacer(engine, [], 1, 'drained');
+  new Pacer(engine, -1, [], 1, 'drained');
   t.equal(timers.size, 0, 'nobody to end');
 });

@@ -4,7 +4,7 @@ import { Checker, type CheckResult } from '../../src/health/checker.js';
 import { FakeClock } from './fake-clock.js';
 import { FakeProbe } from './helpers.js';
 
-const schedule = { interval: 2_000, timeout: 1_000, jitter: 0 };
+const schedule = { interval: 2_000, fast: 200, timeout: 1_000, jitter: 0 };
 
 function setUp(options: { jitter?: number; random?: () => number } = {}) {
   const clock = new FakeClock();

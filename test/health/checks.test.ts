@@ -15,7 +15,7 @@ function setUp() {
   let made = 0;
   const question = (key = 'a') => ({
     key,
-    schedule: { interval: 1_000, timeout: 500, jitter: 0 },
+    schedule: { interval: 1_000, fast: 100, timeout: 500, jitter: 0 },
     probe: () => {
       made++;
       return probe;
@@ -133,5 +133,86 @@ t.test('two services over one server: one probe, and each its own opinion', asyn
   await clock.advance(2_000);
   t.equal(probe.asked, 5, 'the other goes on');
   ro.monitor.stop();
+  t.equal(clock.pending, 0);
+});
+
+t.test(
+  'who is in a hurry has it asked more often; who is not hears of failures as often as before',
+  async t => {
+    const { clock, checks, probe, question } = setUp();
+    const heard: string[] = [];
+    const hasty = checks.subscribe(question(), 0, ({ result }) => heard.push(`hasty ${result}`));
+    checks.subscribe(question(), 0, ({ result }) => heard.push(`calm ${result}`));
+    await clock.advance(500);
+    heard.length = 0;
+    const asked = probe.asked;
+    probe.answer = 'refused';
+    hasty.hasten(true);
+    await clock.advance(3_000);
+    const count = (line: string) => heard.filter(one => one === line).length;
+    t.equal(probe.asked - asked, 31, 'at once, and then each 100 ms');
+    t.equal(count('hasty failed'), 31);
+    t.equal(count('calm failed'), 3);
+    probe.answer = 'ok';
+    await clock.advance(100);
+    t.equal(count('calm ok'), 1, 'good news come as they are');
+    hasty.stop();
+    const then = probe.asked;
+    await clock.advance(3_000);
+    t.ok(probe.asked - then <= 4, 'and back to the ordinary pace');
+  },
+);
+
+t.test('a server that says itself that it is not ready is not asked more often', async t => {
+  const { clock, checks, probe, question } = setUp();
+  probe.answer = 'said';
+  const hasty = checks.subscribe(question(), 0, () => {});
+  hasty.hasten(true);
+  await clock.advance(5_000);
+  t.equal(probe.asked, 6);
+});
+
+t.test('a question that is asked again while its answer is told goes on once', async t => {
+  const { clock, checks, probe, question } = setUp();
+  let first = true;
+  const asking = checks.subscribe(question(), 0, () => {
+    if (first) asking.hurry();
+    first = false;
+  });
+  await clock.advance(10_500);
+  t.equal(probe.asked, 12);
+});
+
+t.test('a service without a usable backend asks all of them at the fast pace', async t => {
+  const clock = new FakeClock();
+  const pool = new Pool();
+  const probes = new Map(['a', 'b'].map(id => [id, new FakeProbe()]));
+  const [a, b] = [...probes.values()] as [FakeProbe, FakeProbe];
+  a.finding = { role: 'primary' };
+  b.finding = { role: 'replica', lagMs: 0 };
+  const config: MonitorConfig = {
+    ...PLAIN,
+    settings: settings({ kind: 'redis', role: 'primary', interval: 5_000, fast_interval: 0 }),
+  };
+  const monitor = new HealthMonitor(config, { clock, probeFor: ({ id }) => probes.get(id)! });
+  const backends = [...probes.keys()].map(id => pool.backend(id, { trusted: false }));
+  for (const backend of backends) monitor.add(backend);
+  await clock.advance(2_000);
+  t.strictSame(
+    backends.map(({ state }) => state),
+    ['up', 'down'],
+  );
+  const asked = b.asked;
+  a.answer = 'refused';
+  monitor.passiveFailure(backends[0]!, '3 connections failed');
+  await clock.advance(10);
+  t.equal(b.asked, asked + 1, 'at once');
+  b.finding = { role: 'primary' };
+  await clock.advance(1_010);
+  t.equal(backends[1]!.state, 'up', 'rise x fast_interval after it was promoted');
+  const then = b.asked;
+  await clock.advance(20_000);
+  t.ok(b.asked - then <= 5, 'and back to the ordinary pace');
+  monitor.stop();
   t.equal(clock.pending, 0);
 });

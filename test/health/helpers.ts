@@ -12,6 +12,7 @@ export function settings(overrides: Partial<HealthSettings> = {}): HealthSetting
   return {
     kind: 'tcp',
     interval: 2_000,
+    fast_interval: 2_000,
     timeout: 1_000,
     fall: 3,
     rise: 2,
@@ -75,7 +76,7 @@ export class Pool {
 /** A probe whose answer the test sets; `hang` never answers. */
 export class FakeProbe implements Probe {
   readonly description = 'fake';
-  answer: 'ok' | 'refused' | 'local' | 'hang' = 'ok';
+  answer: 'ok' | 'refused' | 'local' | 'said' | 'hang' = 'ok';
   asked = 0;
   inFlight = 0;
   mostInFlight = 0;
@@ -94,6 +95,7 @@ export class FakeProbe implements Probe {
     }
     this.inFlight--;
     if (this.answer === 'refused') throw new ProbeError('connection refused');
+    if (this.answer === 'said') throw new ProbeError('starting up', { said: true });
     if (this.answer === 'local') throw new ProbeError('too many open files', { local: true });
     return this.finding;
   }

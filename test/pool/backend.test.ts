@@ -1,4 +1,5 @@
 import t from 'tap';
+import { sampleLatency } from '../../src/pool/latency.js';
 import { Fleet } from './fleet.js';
 
 t.test('what people see: the operator before health', async t => {
@@ -61,4 +62,18 @@ t.test('a new state forgets the failures of traffic', async t => {
   fleet.table.failures[backend!.slot] = 2;
   backend!.setHealth('up', '');
   t.equal(fleet.table.failures[backend!.slot], 0);
+});
+
+t.test('people see the response time as it was last, strategies see it sink', async t => {
+  const { table, backends } = new Fleet('first', [{}]);
+  const [backend] = backends;
+  const { slot } = backend!;
+  t.equal(backend!.latency, 0);
+  sampleLatency(table, slot, 80, 1_000);
+  t.equal(backend!.latency, 80);
+  for (let at = 2_000; at <= 200_000; at += 1_000) backend!.sinkLatency(at);
+  t.equal(backend!.latency, 80, 'connections that are quiet do not make it quick');
+  t.ok(table.latency[slot]! < 0.001);
+  sampleLatency(table, slot, 20, 200_500);
+  t.equal(backend!.latency, 20, 'a new answer counts at once');
 });

@@ -5,28 +5,11 @@ import type { BalancerEvent } from '../../src/control/events.js';
 import { backend, echo } from '../fixtures/backends.js';
 import { oneService, startBalancer } from '../fixtures/balancer.js';
 import { ask, client } from '../fixtures/clients.js';
+import { DEADLY } from '../fixtures/deadly.js';
 import { descriptors } from '../fixtures/process.js';
 import { until } from '../fixtures/until.js';
 
 const LINUX = process.platform === 'linux' ? {} : { skip: 'the epoll engine is for Linux' };
-
-/** Picks the first, and ends its thread when it finds the file: the worst that a user's module can do. */
-const DEADLY = `
-import { existsSync, unlinkSync } from 'node:fs';
-export default ({ options }) => {
-  let list = [];
-  return {
-    rebuild(candidates) { list = candidates; },
-    pick(flow, accept) {
-      if (existsSync(options.flag)) {
-        unlinkSync(options.flag);
-        process.exit(7);
-      }
-      return list.find(accept);
-    },
-  };
-};
-`;
 
 t.test(
   'a data-plane thread that dies is replaced, and what it had is taken off the books',

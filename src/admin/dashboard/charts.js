@@ -1,6 +1,6 @@
 // The two live charts of a service.
 
-import { History, short } from './rates.js';
+import { count, History, short } from './rates.js';
 import uPlot from './uPlot.esm.js';
 
 const HEIGHT = 110;
@@ -64,11 +64,11 @@ class Chart {
     if (width !== this.plot.width) this.plot.setSize({ width, height: HEIGHT });
   }
 
-  /** @param {number} time @param {number[]} values @param {(value: number) => string} format */
-  add(time, values, format) {
+  /** @param {number} time @param {(number | null)[]} values null: not known @param {((value: number) => string)[]} formats */
+  add(time, values, formats) {
     this.history.add(time, values);
     this.values.forEach((element, i) => {
-      element.textContent = format(values[i]);
+      element.textContent = values[i] === null ? '–' : formats[i](values[i]);
     });
     this.plot.setData(this.history.columns);
   }
@@ -84,10 +84,10 @@ export function createCharts(parent) {
     response.draw();
   });
   return {
-    /** @param {number} time @param {{ active: number, connections: number, latency: number }} point */
+    /** @param {number} time @param {{ active: number, connections: number, latency: number | null }} point */
     add(time, { active, connections, latency }) {
-      load.add(time, [active, connections], short);
-      response.add(time, [latency], short);
+      load.add(time, [active, connections], [count, short]);
+      response.add(time, [latency], [short]);
     },
   };
 }

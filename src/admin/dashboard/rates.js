@@ -57,6 +57,11 @@ export function bytes(count) {
   return `${short(value)} ${UNITS[unit]}`;
 }
 
+/** A whole number. */
+export function count(value) {
+  return value.toLocaleString('en');
+}
+
 /** Three digits at most behind which nobody looks. */
 export function short(value) {
   if (value === 0) return '0';

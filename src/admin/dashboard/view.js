@@ -1,6 +1,6 @@
 // Services and backends on the page. Text is only ever set as text.
 import { createCharts } from './charts.js';
-import { age, bytes, ratesBetween, short } from './rates.js';
+import { age, bytes, count, ratesBetween, short } from './rates.js';
 
 const $ = id => document.getElementById(id);
 /** Rates over less than this are noise: an event may ask for a status right after the last one. */
@@ -34,14 +34,17 @@ class BackendRow {
   }
 
   update(backend, rates) {
-    const { id, address, state, weight, active, latency_ms, down_reason, last_check } = backend;
+    const { id, address, state, weight, active, latency_ms, down_reason, last_check, runtime } = backend;
     say(this.field('id'), id);
     say(this.field('address'), address === id ? '' : address);
+    const changes = [runtime.added && 'added', runtime.state, runtime.weight !== undefined && 'weight'];
+    const changed = changes.filter(one => one).join(', ');
+    say(this.field('changed'), changed && `changed while running: ${changed}`);
     const shown = this.field('state');
     say(shown, state);
     shown.className = `state ${state}`;
     say(this.field('why'), down_reason || (state === 'checking' ? (last_check?.reason ?? '') : ''));
-    say(this.field('active'), short(active));
+    say(this.field('active'), count(active));
     say(this.field('rate'), short(rates.connections));
     say(this.field('in'), `${bytes(rates.bytesIn)}/s`);
     say(this.field('out'), `${bytes(rates.bytesOut)}/s`);
@@ -72,8 +75,13 @@ class ServiceCard {
   }
 
   /** @param {number | undefined} time of a new point on the charts, seconds since 1970 */
-  update({ protocol, listen, strategy, active, backends }, rates, time) {
+  update({ protocol, listen, strategy, active, backends, removed, leaving }, rates, time) {
     say(this.section.querySelector('.where'), `${protocol} ${listen.join(', ')} · ${strategy}`);
+    const left = leaving.map(
+      ({ id, active }) => `${id} is no longer in the list: ${count(active)} still open`,
+    );
+    const out = removed.length === 0 ? [] : [`removed while running: ${removed.join(', ')}`];
+    say(this.section.querySelector('.changes'), [...out, ...left].join('; '));
     const total = { ...IDLE };
     for (const backend of backends) {
       const mine = rates.get(`${this.name}/${backend.id}`) ?? IDLE;
@@ -94,7 +102,7 @@ class ServiceCard {
     if (time === undefined) return;
     const answering = backends.filter(({ latency_ms }) => latency_ms !== null);
     const sum = answering.reduce((all, { latency_ms }) => all + latency_ms, 0);
-    const latency = answering.length === 0 ? 0 : sum / answering.length;
+    const latency = answering.length === 0 ? null : sum / answering.length;
     this.charts.add(time, { active, connections: total.connections, latency });
   }
 }

@@ -55,6 +55,10 @@ export function statusLines(status: Snapshot, width: number, paint: Paint): stri
     if (service.removed.length > 0) {
       lines.push(...wrap(`removed while running: ${service.removed.join(', ')}`, width, INDENT));
     }
+    if (service.leaving.length > 0) {
+      const leaving = service.leaving.map(({ id, active }) => `${id} (${connectionsOf(service, active)})`);
+      lines.push(...wrap(`no longer in the list: ${leaving.join(', ')}`, width, INDENT));
+    }
   }
   return lines;
 }

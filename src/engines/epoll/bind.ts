@@ -45,7 +45,9 @@ export interface BindOptions {
   /** Nobody here has the address yet: find out whether another program has it, which SO_REUSEPORT would hide. */
   readonly exclusive: boolean;
   /** A descriptor that is bound already. */
-  readonly inherited?: number | undefined;
+  readonly inherited: number | undefined;
+  /** The path of a unix socket goes when the listener closes. */
+  readonly owned: boolean;
 }
 
 /** A bound socket of `type` (SOCK_STREAM, SOCK_DGRAM). Throws Lb4Error LB4_LISTEN. */

@@ -1,7 +1,8 @@
 import { Peer } from '../../address.js';
-import { TimerEntry } from '../../timer-wheel.js';
+import { TimerEntry, UNSCHEDULED } from '../../timer-wheel.js';
 import type { ConnObserver, StreamConn } from '../engine.js';
 import {
+  connect,
   E,
   EPOLLERR,
   EPOLLET,
@@ -14,11 +15,13 @@ import {
   ioctl,
   MSG_NOSIGNAL,
   recv,
+  SHUT_RDWR,
   SIOCOUTQ,
   SO_LINGER,
   SOL_SOCKET,
   send,
   setsockopt,
+  shutdown,
 } from './libc.js';
 import type { Loop, Pollable } from './loop.js';
 import { setKeepalive } from './options.js';
@@ -29,6 +32,8 @@ import { readSockaddr } from './sockaddr.js';
 
 /** Bytes a client may send ahead of the relay. */
 const MAX_HEAD = 65_536;
+/** sockaddr of AF_UNSPEC. */
+const UNSPECIFIED = new Uint8Array(16);
 const EMPTY = new Uint8Array(0);
 /** Most connections are over before this: they need no keepalive. */
 const KEEPALIVE_AFTER_MS = 1_000;
@@ -58,6 +63,8 @@ export class EpollConn extends TimerEntry implements StreamConn, Pollable {
   /** RST is to be sent once everything before it was delivered. */
   leaving = false;
   closed = false;
+  /** Another process may have it as well: closing alone says nothing to the other end. */
+  shared = false;
   /** It waits for its turn in the loop. */
   queued = false;
   /** Reads in a row that filled the buffer. */
@@ -68,12 +75,13 @@ export class EpollConn extends TimerEntry implements StreamConn, Pollable {
   pipe: Pipe | undefined = undefined;
   pipeBytes = 0;
 
+  readonly unix: boolean;
+  /** What comes before the relay goes into `head`. */
+  reading = false;
+  leavingSince = 0;
   private readonly loop: Loop;
-  private readonly unix: boolean;
   private readonly keepalive: number;
   private observer: ConnObserver | undefined = undefined;
-  private reading = false;
-  private leavingSince = 0;
 
   /** `keepalive`: silence in ms before the first probe, 0 = none. */
   constructor(loop: Loop, fd: number, peer: Peer, unix: boolean, keepalive: number) {
@@ -150,7 +158,10 @@ export class EpollConn extends TimerEntry implements StreamConn, Pollable {
   reset(): void {
     this.observer = undefined;
     if (this.closed) return;
-    if (!this.unix) {
+    if (this.shared) {
+      // RST now, whoever else has the socket.
+      if (!this.unix) connect(this.fd, UNSPECIFIED, UNSPECIFIED.length);
+    } else if (!this.unix) {
       const { slab } = this.loop;
       slab.pairWords[0] = 1;
       slab.pairWords[1] = 0;
@@ -169,6 +180,17 @@ export class EpollConn extends TimerEntry implements StreamConn, Pollable {
     } else {
       this.loop.timers.schedule(this, LEAVE_POLL_MS, this.loop.time);
     }
+  }
+
+  /** It was left waiting by another process. */
+  resume(): void {
+    if (this.leaving) this.loop.timers.schedule(this, LEAVE_POLL_MS, this.loop.time);
+    if (this.queued) this.loop.again(this);
+  }
+
+  /** Keepalive probes are still to be asked for. */
+  get needsKeepalive(): boolean {
+    return this.timerSlot !== UNSCHEDULED && !this.leaving;
   }
 
   onTimer(): void {
@@ -202,7 +224,12 @@ export class EpollConn extends TimerEntry implements StreamConn, Pollable {
     if (this.closed) return;
     this.closed = true;
     this.loop.timers.cancel(this);
-    this.loop.close(this.fd);
+    if (this.shared) {
+      shutdown(this.fd, SHUT_RDWR);
+      this.loop.closeShared(this.fd);
+    } else {
+      this.loop.close(this.fd);
+    }
     this.pending = EMPTY;
     this.head = EMPTY;
   }

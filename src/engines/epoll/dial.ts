@@ -19,11 +19,13 @@ import {
   getsockopt,
   IP_BIND_ADDRESS_NO_PORT,
   IPPROTO_IP,
+  SHUT_RDWR,
   SO_ERROR,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_STREAM,
   SOL_SOCKET,
+  shutdown,
   socket,
   systemError,
 } from './libc.js';
@@ -48,7 +50,9 @@ function prepare(endpoint: Endpoint): Prepared {
     const mayMeetItself = endpoint.kind === 'ip' && isLoopback(endpoint.host) && isEphemeral(endpoint.port);
     const peer = new Peer();
     if (endpoint.kind === 'ip') peer.setText(endpoint.host, endpoint.port);
-    found = { ...packEndpoint(endpoint), mayMeetItself, peer };
+    // Field by field: V8 gives each object that is spread a hidden class of its own, and then every access is looked up.
+    const { family, bytes } = packEndpoint(endpoint);
+    found = { family, bytes, mayMeetItself, peer };
     packed.set(endpoint, found);
   }
   return found;
@@ -79,14 +83,26 @@ export class EpollDial extends TimerEntry implements Dial, Pollable {
   /** An error to be told in the next turn: never from within `dial`. */
   private failure = 0;
   private over = false;
+  /** It waits for the kernel, and only for that. */
+  private connecting = false;
+  /** Another process may have the socket as well. */
+  shared = false;
 
-  constructor(loop: Loop, endpoint: Endpoint, options: SocketPlan, observer: DialObserver) {
+  /** `begun`: a socket that another process has begun to connect. */
+  constructor(loop: Loop, endpoint: Endpoint, options: SocketPlan, observer: DialObserver, begun = -1) {
     super();
     this.loop = loop;
     this.target = prepare(endpoint);
     this.keepalive = options.keepalive;
     this.observer = observer;
     const { family } = this.target;
+    if (begun !== -1) {
+      this.fd = begun;
+      this.shared = true;
+      loop.opened(begun);
+      this.wait();
+      return;
+    }
     this.fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (this.fd < 0) {
       this.fail(errno());
@@ -106,6 +122,11 @@ export class EpollDial extends TimerEntry implements Dial, Pollable {
     this.over = true;
     this.loop.timers.cancel(this);
     this.closeFd();
+  }
+
+  /** The socket, if another process can wait for it in place of this one; -1 where the dial has to begin anew. */
+  get portable(): number {
+    return this.connecting && !this.over ? this.fd : -1;
   }
 
   onTimer(): void {
@@ -141,6 +162,7 @@ export class EpollDial extends TimerEntry implements Dial, Pollable {
     this.over = true;
     const { target, fd, loop } = this;
     const conn = new EpollConn(loop, fd, target.peer, target.family === AF_UNIX, this.keepalive);
+    conn.shared = this.shared;
     if (this.metItself(conn)) {
       loop.close(fd);
       this.observer.onDialFailed({ reason: 'connection refused', local: false });
@@ -173,7 +195,16 @@ export class EpollDial extends TimerEntry implements Dial, Pollable {
         return;
       }
     }
-    this.loop.add(this.fd, this, STREAM_EVENTS);
+    this.wait();
+  }
+
+  private wait(): void {
+    this.connecting = true;
+    try {
+      this.loop.add(this.fd, this, STREAM_EVENTS);
+    } catch (error) {
+      this.fail((error as NodeJS.ErrnoException).errno ?? 0);
+    }
   }
 
   private bindSource(source: string): boolean {
@@ -200,7 +231,12 @@ export class EpollDial extends TimerEntry implements Dial, Pollable {
 
   private closeFd(): void {
     if (this.fd < 0) return;
-    this.loop.close(this.fd);
+    if (this.shared) {
+      shutdown(this.fd, SHUT_RDWR);
+      this.loop.closeShared(this.fd);
+    } else {
+      this.loop.close(this.fd);
+    }
     this.fd = -1;
   }
 }

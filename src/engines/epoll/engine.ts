@@ -13,6 +13,7 @@ import type {
   Relay,
   RelayObserver,
   StreamConn,
+  Taken,
   UpstreamObserver,
 } from '../engine.js';
 import type { BindOptions } from './bind.js';
@@ -23,6 +24,7 @@ import { EpollListener } from './listener.js';
 import { Loop } from './loop.js';
 import { PipePool } from './pipes.js';
 import { EpollRelay } from './relay.js';
+import { EpollTransfer } from './transfer.js';
 import { EpollDatagramListener } from './udp-listener.js';
 import { UdpSide } from './udp-side.js';
 import { EpollDatagramUpstream } from './udp-upstream.js';
@@ -30,8 +32,6 @@ import { EpollDatagramUpstream } from './udp-upstream.js';
 export interface EpollOptions {
   /** Several threads listen on the same addresses. */
   readonly shared: boolean;
-  /** This thread is the first to bind an address, and finds out whether another program has it. */
-  readonly first: boolean;
   readonly ledger: FdLedger;
   /** An eventfd that others write to when this thread is to look up from its descriptors. */
   readonly wakeFd: number;
@@ -42,6 +42,7 @@ export class EpollEngine implements Engine {
   readonly name = 'epoll';
   readonly loop: Loop;
   readonly timers: TimerWheel;
+  readonly transfer: EpollTransfer;
   private readonly pipes: PipePool;
   private readonly options: EpollOptions;
   private udp: UdpSide | undefined = undefined;
@@ -51,19 +52,15 @@ export class EpollEngine implements Engine {
     this.loop = new Loop(options.ledger, options.wakeFd);
     this.timers = this.loop.timers;
     this.pipes = new PipePool(this.loop);
+    this.transfer = new EpollTransfer(this.loop, () => this.udpSide());
   }
 
   now(): number {
     return this.loop.time;
   }
 
-  async listen(
-    bind: Bind,
-    socket: SocketPlan,
-    observer: ListenObserver,
-    inherited?: number,
-  ): Promise<Listener> {
-    return EpollListener.open(this.loop, bind, socket, observer, this.binding(inherited));
+  async listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, taken?: Taken): Promise<Listener> {
+    return EpollListener.open(this.loop, bind, socket, observer, this.binding(taken));
   }
 
   dial(endpoint: Endpoint, socket: SocketPlan, observer: DialObserver): Dial {
@@ -74,8 +71,8 @@ export class EpollEngine implements Engine {
     return new EpollRelay(this.loop, this.pipes, client as EpollConn, upstream as EpollConn, observer, track);
   }
 
-  async listenUdp(bind: Bind, observer: DatagramObserver, inherited?: number): Promise<DatagramListener> {
-    return EpollDatagramListener.open(this.udpSide(), bind, observer, this.binding(inherited));
+  async listenUdp(bind: Bind, observer: DatagramObserver, taken?: Taken): Promise<DatagramListener> {
+    return EpollDatagramListener.open(this.udpSide(), bind, observer, this.binding(taken));
   }
 
   dialUdp(endpoint: Endpoint, socket: SocketPlan, observer: UpstreamObserver): DatagramUpstream {
@@ -87,8 +84,9 @@ export class EpollEngine implements Engine {
     this.loop.stop();
   }
 
-  private binding(inherited: number | undefined): BindOptions {
-    return { shared: this.options.shared, exclusive: this.options.first, inherited };
+  private binding(taken: Taken | undefined): BindOptions {
+    const owned = taken?.fd === undefined || taken.owned === true;
+    return { shared: this.options.shared, exclusive: taken === undefined, inherited: taken?.fd, owned };
   }
 
   /** A thread without UDP services maps no ring. */

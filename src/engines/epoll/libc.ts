@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import koffi from 'koffi';
 import { Lb4Error } from '../../errors.js';
 
@@ -13,6 +14,20 @@ export type Pointer = bigint | Uint8Array;
 
 interface Library {
   func(prototype: string): unknown;
+}
+
+/** Where the C compiler of this platform puts the fields of a structure, in bytes. */
+export interface Layout {
+  readonly size: number;
+  readonly offsets: Readonly<Record<string, number>>;
+}
+
+/** The layout of a structure with these fields, by their C types, in this order. */
+export function layoutOf(fields: Readonly<Record<string, string>>): Layout {
+  const type = koffi.struct({ ...fields });
+  const names = Object.keys(fields);
+  const offsets = Object.fromEntries(names.map(name => [name, koffi.offsetof(type, name)]));
+  return { size: koffi.sizeof(type), offsets };
 }
 
 const lib: Library = koffi.load(null);
@@ -45,6 +60,9 @@ export const send = bind<(fd: Fd, buffer: Pointer, length: number, flags: number
 export const splice = bind<
   (from: Fd, fromOffset: null, to: Fd, toOffset: null, length: number, flags: number) => number
 >('int64_t splice(int from, void *from_offset, int to, void *to_offset, int64_t length, int flags)');
+export const socketpair = bind<(domain: number, type: number, protocol: number, fds: Pointer) => number>(
+  'int socketpair(int domain, int type, int protocol, void *fds)',
+);
 export const pipe2 = bind<(fds: Pointer, flags: number) => number>('int pipe2(void *fds, int flags)');
 export const fcntl = bind<(fd: Fd, command: number, argument: number) => number>(
   'int fcntl(int fd, int command, int argument)',
@@ -89,6 +107,7 @@ export const recvmmsg = bind<
 export const sendmmsg = bind<(fd: Fd, messages: Pointer, count: number, flags: number) => number>(
   'int sendmmsg(int fd, void *messages, unsigned int count, int flags)',
 );
+const munmap = bind<(address: bigint, length: number) => number>('int munmap(void *address, size_t length)');
 const mmap = bind<
   (address: null, length: number, protection: number, flags: number, fd: Fd, offset: number) => bigint
 >('void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)');
@@ -134,14 +153,20 @@ export const E = {
   ECONNRESET: 104,
   ENOBUFS: 105,
   ETIMEDOUT: 110,
+  ETOOMANYREFS: 109,
   ECONNREFUSED: 111,
   EHOSTUNREACH: 113,
   EINPROGRESS: 115,
 } as const;
 
-/** An error number as a system error, so that one place puts all of them into words (src/system-error.ts). */
+const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+
+/**
+ * An error number as a system error with its `code` (ECONNREFUSED), so that one place puts all of them into words
+ * (src/system-error.ts).
+ */
 export function systemError(number: number): NodeJS.ErrnoException {
-  const code = Object.entries(E).find(([, value]) => value === number)?.[0] ?? `errno ${number}`;
+  const code = NAMES.get(number) ?? `errno ${number}`;
   return Object.assign(new Error(code), { code, errno: number });
 }
 
@@ -150,11 +175,16 @@ export const AF_INET = 2;
 export const AF_INET6 = 10;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_SEQPACKET = 5;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_DONTWAIT = 0x40;
+export const MSG_CTRUNC = 8;
+export const MSG_CMSG_CLOEXEC = 0x40000000;
+export const SCM_RIGHTS = 1;
 export const SHUT_WR = 1;
+export const SHUT_RDWR = 2;
 
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
@@ -190,6 +220,7 @@ export const EPOLLOUT = 4;
 export const EPOLLERR = 8;
 export const EPOLLHUP = 0x10;
 export const EPOLLRDHUP = 0x2000;
+export const EPOLLEXCLUSIVE = 1 << 28;
 export const EPOLLET = 0x80000000 | 0;
 
 export const SPLICE_F_MOVE = 1;
@@ -208,11 +239,21 @@ export const EPOLL_EVENT = process.arch === 'x64' ? { words: 3, data: 1 } : { wo
 const PROT_READ_WRITE = 3;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 
-/** Memory outside of the JavaScript heap that stays where it is: its address and a view of it. Zeroed. */
-export function mapMemory(length: number): { address: bigint; memory: ArrayBuffer } {
+/** Give back what `mapMemory` gave, in this thread or in one that has ended: nobody may look at it any more. */
+export function unmapMemory(address: bigint, length: number): void {
+  munmap(address, length);
+}
+
+export interface Mapping {
+  readonly address: bigint;
+  readonly memory: ArrayBuffer;
+}
+
+/** Memory outside of the JavaScript heap that stays where it is: its address and a view of it. Zeroed. Throws Lb4Error LB4_LIMIT. */
+export function mapMemory(length: number): Mapping {
   const address = mmap(null, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
   if (address === 0xffff_ffff_ffff_ffffn) {
-    throw new Lb4Error('LB4_LIMIT', `cannot map ${length} bytes of memory: errno ${errno()}`);
+    throw new Lb4Error('LB4_LIMIT', `cannot map ${length} bytes of memory: ${systemError(errno()).code}`);
   }
   return { address, memory: koffi.view(address, length) };
 }

@@ -10,6 +10,7 @@ import { EpollConn, STREAM_EVENTS } from './conn.js';
 import {
   accept4,
   E,
+  EPOLLEXCLUSIVE,
   EPOLLIN,
   errno,
   listen,
@@ -32,11 +33,10 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
   readonly address: Endpoint;
   observer: ListenObserver;
   private readonly loop: Loop;
-  readonly fd: number;
+  private readonly fd: number;
+  readonly owned: boolean;
   private readonly unix: boolean;
   private readonly keepalive: number;
-  /** A path that another has bound is that other's to remove. */
-  private readonly owned: boolean;
   private paused = false;
   private polling = false;
   private closed = false;
@@ -77,7 +77,11 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
       loop.close(bound.fd);
       throw new Lb4Error('LB4_LISTEN', `cannot listen on ${formatAddress(bind)}: ${reason}`);
     }
-    return new EpollListener(loop, bound, socket, observer, options.inherited === undefined);
+    return new EpollListener(loop, bound, socket, observer, options.owned);
+  }
+
+  get fds(): readonly number[] {
+    return [this.fd];
   }
 
   pause(): void {
@@ -91,13 +95,13 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
     this.onEvents();
   }
 
-  async close(): Promise<void> {
+  async close(handedOver = false): Promise<void> {
     if (this.closed) return;
     this.closed = true;
     this.loop.timers.cancel(this);
     this.poll(false);
     this.loop.close(this.fd);
-    if (this.address.kind === 'unix' && this.owned) {
+    if (this.address.kind === 'unix' && this.owned && !handedOver) {
       try {
         unlinkSync(this.address.path);
       } catch {
@@ -134,10 +138,18 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
         }
         continue;
       }
-      const peer = readSockaddr(slab.data, slab.sockaddrAt, new Peer());
       loop.opened(fd);
+      const peer = readSockaddr(slab.data, slab.sockaddrAt, new Peer());
       const conn = new EpollConn(loop, fd, peer, this.unix, this.keepalive);
-      loop.add(fd, conn, STREAM_EVENTS);
+      try {
+        loop.add(fd, conn, STREAM_EVENTS);
+      } catch (error) {
+        // The system watches no more descriptors for this user.
+        conn.release();
+        this.observer.leave();
+        this.rest(describeSystemError(error));
+        return;
+      }
       this.observer.onAccept(conn);
     }
   }
@@ -151,7 +163,8 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
   private poll(on: boolean): void {
     if (on === this.polling) return;
     this.polling = on;
-    if (on) this.loop.add(this.fd, this, EPOLLIN);
+    // Of the threads that share the socket one is enough.
+    if (on) this.loop.add(this.fd, this, EPOLLIN | EPOLLEXCLUSIVE);
     else this.loop.remove(this.fd);
   }
 }

@@ -31,13 +31,13 @@ export interface Pollable {
 
 /** One thread's epoll: who waits for which descriptor, timers, and turns for those who used up their budget. */
 export class Loop {
-  readonly slab = new Slab();
+  readonly slab: Slab;
   readonly timers: TimerWheel;
   /** Monotonic ms, read once a turn. */
   time: number;
   /** Somebody wrote to the wake-up descriptor: there is work for Node's own event loop. */
   woken = false;
-  private readonly ledger: FdLedger;
+  readonly ledger: FdLedger;
   private readonly epoll: number;
   private readonly owners: (Pollable | undefined)[] = [];
   /** Told apart by this number: an event that is still in the batch for a descriptor that was closed and reused. */
@@ -46,10 +46,14 @@ export class Loop {
   private readonly flushers: (() => void)[] = [];
   private waiting: Pollable[] = [];
   private served: Pollable[] = [];
+  /** Descriptors stay open when they are closed, as long as others are to get them by their number. */
+  private holding = false;
+  private readonly held: number[] = [];
 
   /** `wakeFd` is the owner's: an eventfd that outlives this thread, so that no late writer hits another descriptor. */
   constructor(ledger: FdLedger, wakeFd: number) {
     this.ledger = ledger;
+    this.slab = new Slab(ledger);
     this.time = monotonic();
     this.timers = new TimerWheel(this.time, TICK_MS);
     this.epoll = check(epollCreate(O_CLOEXEC));
@@ -102,6 +106,20 @@ export class Loop {
     close(fd);
   }
 
+  /** Close a descriptor that another process may have too: closing alone would not take it out of the epoll. */
+  closeShared(fd: number): void {
+    this.remove(fd);
+    if (this.holding) this.held.push(fd);
+    else this.close(fd);
+  }
+
+  /** Whether `closeShared` keeps the numbers of descriptors taken. Those that it has kept so far are free. */
+  hold(on: boolean): void {
+    this.holding = on;
+    for (const fd of this.held) this.close(fd);
+    this.held.length = 0;
+  }
+
   /** Stop waiting for a descriptor that stays open. */
   remove(fd: number): void {
     epollCtl(this.epoll, EPOLL_CTL_DEL, fd, null);
@@ -147,7 +165,17 @@ export class Loop {
     }
     if (this.waiting.length > 0) this.serveWaiting();
     if (timers.size > 0) timers.advance(this.time);
+    this.flush();
+  }
+
+  /** What is done at the end of every turn. */
+  flush(): void {
     for (const flush of this.flushers) flush();
+  }
+
+  /** Read the clock, between turns that may lie far apart. */
+  readClock(): void {
+    this.time = monotonic();
   }
 
   stop(): void {

@@ -29,17 +29,19 @@ export class EpollRelay implements Relay {
   bytesIn = 0;
   bytesOut = 0;
   activeAt: number;
+  readonly client: EpollConn;
+  readonly upstream: EpollConn;
+  /** Who ended it first. */
+  end: RelayEnd | undefined = undefined;
+  /** Who broke it off after that. */
+  cut: RelayEnd | undefined = undefined;
+  askedAt: number;
   private readonly loop: Loop;
   private readonly pipes: PipePool;
-  private readonly client: EpollConn;
-  private readonly upstream: EpollConn;
   private readonly observer: RelayObserver;
   private readonly track: boolean;
-  private end: RelayEnd | undefined = undefined;
-  private cut: RelayEnd | undefined = undefined;
   private aborted = false;
   private over = false;
-  private askedAt: number;
 
   constructor(
     loop: Loop,

@@ -87,6 +87,10 @@ export class EpollDatagramListener extends DatagramSocket implements DatagramLis
     return new EpollDatagramListener(side, bound, observer, wildcard);
   }
 
+  get fds(): readonly number[] {
+    return [this.fd];
+  }
+
   send(data: Uint8Array, offset: number, length: number, to: DatagramPeer): void {
     if (!this.closed) this.side.queue(this, data, offset, length, to);
   }
@@ -96,6 +100,16 @@ export class EpollDatagramListener extends DatagramSocket implements DatagramLis
     this.side.flushSocket(this);
     this.closed = true;
     this.side.loop.close(this.fd);
+  }
+
+  /** The address behind a number in a DatagramPeer; undefined for the bound one. */
+  localAddress(local: number): Peer | undefined {
+    return this.locals[local];
+  }
+
+  /** The number of a local address. */
+  numberOf({ family, a0, a1, a2, a3 }: Peer): number {
+    return this.wildcard && family !== 0 ? this.intern(a0, a1, a2, a3, family === 4) : 0;
   }
 
   onEvents(): void {

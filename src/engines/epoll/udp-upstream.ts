@@ -30,14 +30,30 @@ export class EpollDatagramUpstream extends DatagramSocket implements DatagramUps
   readonly fd: number;
   readonly connected = true;
   private readonly observer: UpstreamObserver;
+  /** Another process may have the socket as well. */
+  shared = false;
   private closed = false;
   /** An error to be told in the next turn. */
   private failure = 0;
 
-  constructor(side: UdpSide, endpoint: Endpoint, options: SocketPlan, observer: UpstreamObserver) {
+  /** `begun`: a socket that another process has connected. */
+  constructor(
+    side: UdpSide,
+    endpoint: Endpoint,
+    options: SocketPlan,
+    observer: UpstreamObserver,
+    begun = -1,
+  ) {
     super(side);
     if (endpoint.kind !== 'ip') throw new Lb4Error('LB4_ADDRESS', 'expected an IP address for a UDP backend');
     this.observer = observer;
+    if (begun !== -1) {
+      this.fd = begun;
+      this.shared = true;
+      side.loop.opened(begun);
+      side.loop.add(begun, this, EPOLLIN);
+      return;
+    }
     const { family, bytes } = side.pack(endpoint);
     this.fd = socket(family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (this.fd < 0) {
@@ -64,7 +80,13 @@ export class EpollDatagramUpstream extends DatagramSocket implements DatagramUps
     if (this.fd < 0) return;
     // What the client sent in this turn is still to leave through this socket.
     this.side.flushSocket(this);
-    this.side.loop.close(this.fd);
+    if (this.shared) this.side.loop.closeShared(this.fd);
+    else this.side.loop.close(this.fd);
+  }
+
+  /** Whether its socket is there and has not failed. */
+  get isAlive(): boolean {
+    return this.fd >= 0 && this.failure === 0 && !this.closed;
   }
 
   /** A connected socket names nobody. */

@@ -13,6 +13,7 @@ import type {
   Relay,
   RelayObserver,
   StreamConn,
+  Taken,
   UpstreamObserver,
 } from '../engine.js';
 import { ActiveFault, checkFault, type Fault, type Injection } from './fault.js';
@@ -64,16 +65,16 @@ export class FaultyEngine implements Engine {
     return this.inner.now();
   }
 
-  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, inherited?: number): Promise<Listener> {
-    return this.inner.listen(bind, socket, observer, inherited);
+  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, taken?: Taken): Promise<Listener> {
+    return this.inner.listen(bind, socket, observer, taken);
   }
 
   relay(client: StreamConn, upstream: StreamConn, observer: RelayObserver, track: boolean): Relay {
     return this.inner.relay(client, upstream, observer, track);
   }
 
-  listenUdp(bind: Bind, observer: DatagramObserver, inherited?: number): Promise<DatagramListener> {
-    return this.inner.listenUdp(bind, observer, inherited);
+  listenUdp(bind: Bind, observer: DatagramObserver, taken?: Taken): Promise<DatagramListener> {
+    return this.inner.listenUdp(bind, observer, taken);
   }
 
   dialUdp(endpoint: Endpoint, socket: SocketPlan, observer: UpstreamObserver): DatagramUpstream {

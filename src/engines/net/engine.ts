@@ -14,6 +14,7 @@ import type {
   Relay,
   RelayObserver,
   StreamConn,
+  Taken,
   UpstreamObserver,
 } from '../engine.js';
 import type { NetConn } from './conn.js';
@@ -21,6 +22,7 @@ import { NetDial } from './dial.js';
 import { MAX_PARKED, NetListener } from './listener.js';
 import { NetRelay } from './relay.js';
 import { ResetQueue } from './reset-queue.js';
+import { Standby } from './standby.js';
 import { NetDatagramListener } from './udp-listener.js';
 import { NetDatagramUpstream } from './udp-upstream.js';
 
@@ -52,17 +54,22 @@ export class NetEngine implements Engine {
   readonly timers = new DrivenWheel(monotonic(), TICK_MS);
   private readonly resets: ResetQueue;
   private readonly maxParked: number;
+  private readonly standby: Standby;
 
-  /** `maxParked`: connections that may wait on a paused listener, each holding a descriptor. */
-  constructor(options: { maxParked?: number } = {}) {
-    this.maxParked = options.maxParked ?? MAX_PARKED;
+  /**
+   * `maxParked`: connections that may wait on a paused listener, each holding a descriptor. `standby`: until `go` sockets that
+   * were inherited are left alone.
+   */
+  constructor({ maxParked = MAX_PARKED, standby = false }: { maxParked?: number; standby?: boolean } = {}) {
+    this.maxParked = maxParked;
+    this.standby = new Standby(standby);
     this.resets = new ResetQueue(this.now);
   }
 
   readonly now = (): number => monotonic();
 
-  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, inherited?: number): Promise<Listener> {
-    return NetListener.open(bind, socket, observer, this.maxParked, inherited);
+  listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, taken?: Taken): Promise<Listener> {
+    return NetListener.open(bind, socket, observer, this.maxParked, this.standby, taken);
   }
 
   dial(endpoint: Endpoint, socket: SocketPlan, observer: DialObserver): Dial {
@@ -73,12 +80,17 @@ export class NetEngine implements Engine {
     return new NetRelay(client as NetConn, upstream as NetConn, observer, track, this.now, this.resets);
   }
 
-  listenUdp(bind: Bind, observer: DatagramObserver, inherited?: number): Promise<DatagramListener> {
-    return NetDatagramListener.open(bind, observer, inherited);
+  listenUdp(bind: Bind, observer: DatagramObserver, taken?: Taken): Promise<DatagramListener> {
+    return NetDatagramListener.open(bind, observer, this.standby, taken);
   }
 
   dialUdp(endpoint: Endpoint, socket: SocketPlan, observer: UpstreamObserver): DatagramUpstream {
     return new NetDatagramUpstream(endpoint, socket, observer);
+  }
+
+  /** The end of standby. */
+  go(): Promise<void> {
+    return this.standby.end();
   }
 
   stop(): void {

@@ -1,11 +1,14 @@
+import { linkSync, renameSync, rmSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { type Bind, type Endpoint, formatAddress, Peer } from '../../address.js';
 import { Lb4Error } from '../../errors.js';
 import type { SocketPlan } from '../../pool/plan.js';
 import { describeSystemError } from '../../system-error.js';
-import type { Listener, ListenObserver } from '../engine.js';
+import type { Listener, ListenObserver, Taken } from '../engine.js';
 import { NetConn, WATER_MARK } from './conn.js';
+import { descriptorOf } from './descriptor.js';
+import type { Standby } from './standby.js';
 
 /**
  * Connections that may wait while a listener is paused. Node cannot stop accepting without closing the listening
@@ -14,32 +17,44 @@ import { NetConn, WATER_MARK } from './conn.js';
 export const MAX_PARKED = 1024;
 
 export class NetListener implements Listener {
-  readonly fd = -1;
   readonly address: Endpoint;
   observer: ListenObserver;
   private readonly server: Server;
   private readonly parked: Socket[] = [];
   private paused = false;
   private readonly maxParked: number;
+  /** Whose descriptor it is, where Node has not bound it. */
+  private readonly taken: Taken | undefined;
 
-  private constructor(server: Server, address: Endpoint, observer: ListenObserver, maxParked: number) {
+  private constructor(
+    server: Server,
+    address: Endpoint,
+    observer: ListenObserver,
+    maxParked: number,
+    taken: Taken | undefined,
+  ) {
     this.server = server;
     this.address = address;
     this.observer = observer;
     this.maxParked = maxParked;
+    this.taken = taken;
     server.on('connection', (socket: Socket) => this.accept(socket));
     server.on('error', (error: NodeJS.ErrnoException) =>
       this.observer.onAcceptTrouble(describeSystemError(error)),
     );
   }
 
-  /** Rejects with Lb4Error LB4_LISTEN. A unix socket left behind by a dead process is replaced. */
+  /**
+   * Rejects with Lb4Error LB4_LISTEN. A unix socket left behind by a dead process is replaced. On standby an inherited socket
+   * is listened on only when that is over: Node accepts from then on.
+   */
   static async open(
     bind: Bind,
     options: SocketPlan,
     observer: ListenObserver,
     maxParked: number,
-    inherited?: number,
+    standby: Standby,
+    taken?: Taken,
   ): Promise<NetListener> {
     const server = createServer({
       allowHalfOpen: true,
@@ -49,11 +64,11 @@ export class NetListener implements Listener {
       keepAliveInitialDelay: options.keepalive,
     });
     try {
-      const address =
-        inherited === undefined
-          ? await bindServer(server, bind, options.backlog)
-          : await inherit(server, bind, inherited);
-      return new NetListener(server, address, observer, maxParked);
+      const fd = taken?.fd;
+      let address = asEndpoint(bind);
+      if (fd === undefined) address = await bindServer(server, bind, options.backlog);
+      else if (!standby.defer(() => inherit(server, bind, fd))) address = await inherit(server, bind, fd);
+      return new NetListener(server, address, observer, maxParked, taken);
     } catch (error) {
       throw new Lb4Error(
         'LB4_LISTEN',
@@ -63,6 +78,14 @@ export class NetListener implements Listener {
         },
       );
     }
+  }
+
+  get fds(): readonly number[] {
+    return [this.server.listening ? descriptorOf(this.server) : (this.taken?.fd ?? -1)];
+  }
+
+  get owned(): boolean {
+    return this.taken?.fd === undefined || this.taken.owned === true;
   }
 
   pause(): void {
@@ -76,13 +99,25 @@ export class NetListener implements Listener {
     }
   }
 
-  close(): Promise<void> {
+  async close(handedOver = false): Promise<void> {
     for (const socket of this.parked.splice(0)) socket.destroy();
-    return new Promise(resolve => {
-      // 'close' would wait for the open connections, which live on; the socket itself is gone at once.
-      this.server.close();
-      resolve();
-    });
+    const { address } = this;
+    if (address.kind === 'unix') {
+      this.closeUnix(address.path, handedOver);
+      return;
+    }
+    // 'close' would wait for the open connections, which live on; the socket itself is gone at once.
+    this.server.close();
+  }
+
+  /** Node takes away the path of a socket that it has bound itself, and of no other. */
+  private closeUnix(path: string, handedOver: boolean): void {
+    const isNodes = this.taken?.fd === undefined;
+    const kept = `${path}.${process.pid}`;
+    if (isNodes && handedOver) linkSync(path, kept);
+    this.server.close();
+    if (isNodes && handedOver) renameSync(kept, path);
+    if (!isNodes && this.owned && !handedOver) rmSync(path, { force: true });
   }
 
   private accept(socket: Socket): void {
@@ -128,6 +163,11 @@ async function inherit(server: Server, bind: Bind, fd: number): Promise<Endpoint
   const address = server.address();
   if (address === null || typeof address === 'string') return bind as Endpoint;
   return { kind: 'ip', host: address.address, port: address.port };
+}
+
+/** Where a socket will listen that is not asked yet. */
+function asEndpoint(bind: Bind): Endpoint {
+  return bind.kind === 'any' ? { kind: 'ip', host: '::', port: bind.port } : bind;
 }
 
 async function bindServer(server: Server, bind: Bind, backlog: number): Promise<Endpoint> {

@@ -3,7 +3,9 @@ import { networkInterfaces } from 'node:os';
 import { type Bind, type Endpoint, formatAddress, Peer } from '../../address.js';
 import { Lb4Error } from '../../errors.js';
 import { describeSystemError } from '../../system-error.js';
-import type { DatagramListener, DatagramObserver, DatagramPeer } from '../engine.js';
+import type { DatagramListener, DatagramObserver, DatagramPeer, Taken } from '../engine.js';
+import { descriptorOf } from './descriptor.js';
+import type { Standby } from './standby.js';
 
 const RECEIVE_BUFFER = 4 << 20;
 let nextId = 0;
@@ -15,45 +17,46 @@ let nextId = 0;
  */
 export class NetDatagramListener implements DatagramListener {
   readonly id = nextId++ & 0x7fff;
-  readonly fd = -1;
   readonly address: Endpoint;
   observer: DatagramObserver;
   private readonly sockets: Socket[];
   /** Which of them speak IPv6; asking a socket is a system call. */
-  private readonly v6: boolean[];
+  private readonly v6: boolean[] = [];
   private readonly from: DatagramPeer = { peer: new Peer(), local: 0 };
   private closed = false;
+  /** The descriptor that it will read from when standby is over. */
+  private waitsFor = -1;
 
   private constructor(sockets: Socket[], address: Endpoint, observer: DatagramObserver) {
     this.sockets = sockets;
-    this.v6 = sockets.map(socket => socket.address().family === 'IPv6');
     this.address = address;
     this.observer = observer;
-    sockets.forEach((socket, local) => {
-      try {
-        socket.setRecvBufferSize(RECEIVE_BUFFER);
-      } catch {
-        // The system's own size will do.
-      }
-      socket.on('message', (data, info) => this.received(data, info, local));
-      // Errors of single datagrams (a client's port that is gone) say nothing about the listener.
-      socket.on('error', ignore);
-    });
+    this.serve();
   }
 
-  /** Rejects with Lb4Error LB4_LISTEN. */
+  /** Rejects with Lb4Error LB4_LISTEN. On standby an inherited socket is read only when that is over. */
   static async open(
     bind: Bind,
     observer: DatagramObserver,
-    inherited?: number,
+    standby: Standby,
+    taken?: Taken,
   ): Promise<NetDatagramListener> {
     const sockets: Socket[] = [];
     try {
       if (bind.kind === 'unix') throw new Lb4Error('LB4_ADDRESS', 'unix sockets are for TCP services');
-      const first =
-        inherited === undefined
-          ? await bindWildcardOrOne(bind, sockets)
-          : await inherit(bind, inherited, sockets);
+      const fd = taken?.fd;
+      if (fd === undefined) {
+        return new NetDatagramListener(sockets, await bindWildcardOrOne(bind, sockets), observer);
+      }
+      const address: Endpoint = bind.kind === 'any' ? { kind: 'ip', host: '::', port: bind.port } : bind;
+      const waiting = new NetDatagramListener(sockets, address, observer);
+      waiting.waitsFor = fd;
+      const begin = async () => {
+        if (!waiting.closed) await inherit(bind, fd, sockets);
+        waiting.serve();
+      };
+      if (standby.defer(begin)) return waiting;
+      const first = await inherit(bind, fd, sockets);
       return new NetDatagramListener(sockets, first, observer);
     } catch (error) {
       for (const socket of sockets) socket.close();
@@ -62,6 +65,10 @@ export class NetDatagramListener implements DatagramListener {
         cause: error,
       });
     }
+  }
+
+  get fds(): readonly number[] {
+    return this.sockets.length > 0 ? this.sockets.map(descriptorOf) : [this.waitsFor];
   }
 
   send(data: Uint8Array, offset: number, length: number, to: DatagramPeer): void {
@@ -77,6 +84,20 @@ export class NetDatagramListener implements DatagramListener {
     if (this.closed) return;
     this.closed = true;
     await Promise.all(this.sockets.map(socket => new Promise<void>(resolve => socket.close(resolve))));
+  }
+
+  private serve(): void {
+    this.sockets.forEach((socket, local) => {
+      this.v6.push(socket.address().family === 'IPv6');
+      try {
+        socket.setRecvBufferSize(RECEIVE_BUFFER);
+      } catch {
+        // The system's own size will do.
+      }
+      socket.on('message', (data, info) => this.received(data, info, local));
+      // Errors of single datagrams (a client's port that is gone) say nothing about the listener.
+      socket.on('error', ignore);
+    });
   }
 
   private received(data: Buffer, info: RemoteInfo, local: number): void {

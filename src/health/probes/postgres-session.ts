@@ -185,5 +185,5 @@ function reasonOf(error: unknown): ProbeError {
   if (error instanceof ProbeError) return error;
   const state = sqlState(error);
   if (state === '' || !(error instanceof Error)) return probeErrorOf(error);
-  return new ProbeError(`${plain(error.message)} (SQLSTATE ${state})`, { cause: error });
+  return new ProbeError(`${plain(error.message)} (SQLSTATE ${state})`, { cause: error, said: true });
 }

@@ -18,11 +18,14 @@ export interface Probe {
 export class ProbeError extends Error {
   /** True when this machine and not the backend is at fault, so that the result says nothing about the backend. */
   readonly local: boolean;
+  /** True when the server said so itself: to ask it more often would only fill its log. */
+  readonly said: boolean;
 
-  constructor(reason: string, options?: { cause?: unknown; local?: boolean }) {
+  constructor(reason: string, options?: { cause?: unknown; local?: boolean; said?: boolean }) {
     super(reason, { cause: options?.cause });
     this.name = 'ProbeError';
     this.local = options?.local ?? false;
+    this.said = options?.said ?? false;
   }
 }
 

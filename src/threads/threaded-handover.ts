@@ -1,0 +1,116 @@
+import type { FdLedger } from '../engines/epoll/ledger.js';
+import { close } from '../engines/epoll/libc.js';
+import type { Taken } from '../flow/incoming.js';
+import type { Export } from '../flow/outgoing.js';
+import type { Bundle, Handover, Kept } from './handover.js';
+import type { Answer, Delivery, Request } from './messages.js';
+
+/** What one thread gives away, as it crosses to the other process; its descriptors are `count` of the bundle's. */
+interface Part extends Omit<Export, 'fds'> {
+  readonly count: number;
+  /** For each of `listeners` its place among all sockets of its address. */
+  readonly ordinals: readonly number[];
+}
+
+type AskThreads = (request: (thread: number) => Request) => Promise<readonly Answer[]>;
+
+/**
+ * Handing over for a data plane in several threads: what each gives is one part of a bundle, and every thread on the other
+ * side gets all parts and takes its share of them, so that nobody here looks at a single connection.
+ */
+export class ThreadedHandover implements Handover {
+  private readonly threads: number;
+  private readonly ledger: FdLedger;
+  private readonly findPlaces: () => readonly ReadonlyMap<string, number>[];
+  private readonly ask: AskThreads;
+  readonly leave: () => Promise<void>;
+  /** Connections that came so far: they go around among the threads. */
+  private came = 0;
+
+  /** `places`: for each thread and address the place of its first socket among those of all threads. */
+  constructor(
+    threads: number,
+    ledger: FdLedger,
+    places: () => readonly ReadonlyMap<string, number>[],
+    ask: AskThreads,
+    leave: () => Promise<void>,
+  ) {
+    this.threads = threads;
+    this.ledger = ledger;
+    this.findPlaces = places;
+    this.ask = ask;
+    this.leave = leave;
+  }
+
+  async copy(): Promise<Bundle> {
+    return this.export({ type: 'copy' });
+  }
+
+  async freeze(): Promise<Bundle> {
+    return this.export({ type: 'freeze' });
+  }
+
+  async thaw(): Promise<void> {
+    await this.ask(() => ({ type: 'thaw' }));
+  }
+
+  async adopt(bundle: Bundle): Promise<void> {
+    const deliveries = this.deliver(bundle);
+    try {
+      await this.ask(thread => ({ type: 'adopt', deliveries: deliveries(thread) }));
+    } finally {
+      this.closeUnwanted(bundle);
+    }
+  }
+
+  async complete(bundle: Bundle): Promise<Kept> {
+    const deliveries = this.deliver(bundle);
+    const answers = await this.ask(thread => ({ type: 'complete', deliveries: deliveries(thread) }));
+    const taken = answers.flatMap(answer => (answer.type === 'taken' ? [answer.taken] : []));
+    this.closeUnwanted(bundle);
+    const sum = (of: (one: Taken) => number) => taken.reduce((total, one) => total + of(one), 0);
+    return {
+      connections: sum(one => one.connections),
+      flows: sum(one => one.flows),
+      lost: [...new Set(taken.flatMap(({ lost }) => lost))],
+    };
+  }
+
+  private async export(request: Request): Promise<Bundle> {
+    const answers = await this.ask(() => request);
+    const places = this.findPlaces();
+    const fds: number[] = [];
+    const parts = answers.flatMap((answer, thread): Part[] => {
+      if (answer.type !== 'exported') return [];
+      const { fds: own, ...rest } = answer.given;
+      for (const fd of own) fds.push(fd);
+      const ordinals = rest.listeners.map(({ key, index }) => (places[thread]!.get(key) ?? 0) + index);
+      return [{ ...rest, count: own.length, ordinals }];
+    });
+    return { fds, data: parts };
+  }
+
+  /** What each thread gets of a bundle. */
+  private deliver({ fds, data }: Bundle): (thread: number) => Delivery[] {
+    let at = 0;
+    const whole = (data as readonly Part[]).map(({ count, ordinals, ...rest }, source) => {
+      const from: Export = { ...rest, fds: Int32Array.from(fds.slice(at, at + count)) };
+      at += count;
+      const first = this.came;
+      this.came += rest.homes.length;
+      return { source, from, first, ordinals };
+    });
+    const { threads } = this;
+    return thread =>
+      whole.map(({ source, from, first, ordinals }) => ({
+        source,
+        from,
+        share: { thread, threads, first, ordinals },
+      }));
+  }
+
+  /** Descriptors that no thread has taken. */
+  private closeUnwanted({ fds }: Bundle): void {
+    for (const fd of fds) if (!this.ledger.isOwned(fd)) close(fd);
+  }
+}
