@@ -36,6 +36,8 @@ export interface Flood {
 export interface FloodTask {
   readonly ports: Ports;
   readonly amount: number;
+  /** The short form. */
+  readonly small: boolean;
 }
 
 const health = { kind: 'none' } as const;
@@ -53,7 +55,7 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
     }),
     thread: 'connections',
     amount: 100_000,
-    small: 10_000,
+    small: 4_000,
     maxGrowthMib: 64,
   },
   full: {
@@ -67,7 +69,7 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
     everybodyWaits: true,
     thread: 'connections',
     amount: 100_000,
-    small: 6_000,
+    small: 4_000,
     maxGrowthMib: 64,
   },
   rate: {
@@ -81,7 +83,7 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
     }),
     thread: 'connections',
     amount: 100_000,
-    small: 10_000,
+    small: 4_000,
     maxGrowthMib: 64,
   },
   headers: {
@@ -120,7 +122,7 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
     config: ({ good, echo }) => ({ services: { good: service(good, echo) } }),
     thread: 'requests',
     amount: 20_000,
-    small: 1_000,
+    small: 240,
     maxGrowthMib: 96,
   },
 };

@@ -33,18 +33,19 @@ export async function startInstance(input: ConfigInput): Promise<Instance> {
   process.on('exit', end);
   const reasons = new Map<string, number>();
   const warnings: string[] = [];
-  const ready = new Promise<void>((resolve, reject) => {
-    setTimeout(() => reject(new Error(`lb4 did not start within ${START_MS} ms`)), START_MS).unref();
+  await new Promise<void>((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`lb4 did not start within ${START_MS} ms`)), START_MS);
     child.once('exit', code => reject(new Error(`lb4 ended with ${code}`)));
     createInterface(child.stdout).on('line', line => {
       // Of a hundred thousand lines few are worth taking apart.
       const reason = /"reason":"(\w+)".*"msg":"connection"/.exec(line)?.[1];
       if (reason !== undefined) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-      else if (line.includes('"msg":"ready"')) resolve();
-      else if (/^{"level":[4-6]0/.test(line) && warnings.length < 10) warnings.push(line);
+      else if (line.includes('"msg":"ready"')) {
+        clearTimeout(late);
+        resolve();
+      } else if (/^{"level":[4-6]0/.test(line) && warnings.length < 10) warnings.push(line);
     });
   });
-  await ready;
   return {
     memory: () =>
       Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1_024,

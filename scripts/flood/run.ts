@@ -59,7 +59,7 @@ export async function run({ flood: name, engine, small }: RunOptions): Promise<R
   });
   const good = await startGood(flood, ports);
   try {
-    const rest = small ? 1_000 : 4_000;
+    const rest = small ? 500 : 4_000;
     // Compilers and caches get warm.
     await period(good, () => sleep(rest));
     const { result: memoryBefore, ...before } = await period(good, async () => {
@@ -67,7 +67,7 @@ export async function run({ flood: name, engine, small }: RunOptions): Promise<R
       return lb4.memory();
     });
     const amount = small ? flood.small : flood.amount;
-    const { result, ...during } = await period(good, () => flooded(flood, { ports, amount }, lb4));
+    const { result, ...during } = await period(good, () => flooded(flood, { ports, amount, small }, lb4));
     await sleep(rest);
     await good.report();
     const { result: memoryAfter, ...after } = await period(good, async () => {
