@@ -11,9 +11,12 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
+import { Lb4Error } from '../errors.js';
 import type { Logger } from '../log.js';
 import { VERSION } from '../version.js';
 import type { AdminContext, App } from './app.js';
+import { forward } from './forward.js';
+import type { Gate } from './gate.js';
 import type { Guard } from './guard.js';
 import { malformed, problemOf } from './problems.js';
 import { backendRoutes } from './routes/backends.js';
@@ -24,6 +27,7 @@ import { metricRoutes } from './routes/metrics.js';
 import { probeRoutes } from './routes/probes.js';
 import { reloadRoutes } from './routes/reload.js';
 import { statusRoutes } from './routes/status.js';
+import { upgradeRoutes } from './routes/upgrade.js';
 
 /** Nothing that is asked here is longer. */
 const BODY_LIMIT = 65_536;
@@ -35,7 +39,7 @@ const REQUEST_TIMEOUT_MS = 5_000;
 const MAX_CONNECTIONS = 24;
 
 /** The HTTP server with all its routes, ready to listen. */
-export async function buildServer(context: AdminContext, guard: Guard): Promise<App> {
+export async function buildServer(context: AdminContext, guard: Guard, gate: Gate): Promise<App> {
   const app: App = fastify<RawServerDefault>({
     loggerInstance: context.log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -59,7 +63,11 @@ export async function buildServer(context: AdminContext, guard: Guard): Promise<
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   protect(app, guard);
-  answerErrors(app, context.log);
+  answerErrors(app, context.log, gate);
+  app.addHook('preHandler', async (request, reply) => {
+    await gate.pass();
+    if (gate.successor !== undefined) return forward(request, reply, gate.successor);
+  });
   await app.register(swagger, {
     openapi: { openapi: '3.1.0', info: { title: 'lb4 admin interface', version: VERSION } },
     transform: jsonSchemaTransform,
@@ -72,9 +80,10 @@ export async function buildServer(context: AdminContext, guard: Guard): Promise<
     backendRoutes,
     connectionRoutes,
     reloadRoutes,
+    upgradeRoutes,
     dashboardRoutes,
   ];
-  for (const add of routes) add(app, context);
+  for (const add of routes) add(app, { ...context, isLocal: guard.isLocal });
   app.get('/openapi.json', { schema: { summary: 'This document', hide: true } }, () => app.swagger());
   await app.ready();
   return app;
@@ -99,11 +108,15 @@ function protect(app: App, guard: Guard): void {
 }
 
 /** Whatever goes wrong is answered in one form. */
-function answerErrors(app: App, log: Logger): void {
+function answerErrors(app: App, log: Logger, gate: Gate): void {
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send({ error: `no such thing here: ${request.method} ${request.url.split('?', 1)[0]}` }),
   );
   app.setErrorHandler((error, request, reply) => {
+    // It was under way when another process took over, which it had to wait for.
+    if (gate.successor !== undefined && error instanceof Lb4Error && error.code === 'LB4_CLOSED') {
+      return forward(request, reply, gate.successor);
+    }
     const problem = problemOf(error);
     if (problem !== undefined) return reply.code(problem.status).send(problem.body);
     log.error({ err: error, method: request.method, url: request.url }, 'a request failed');

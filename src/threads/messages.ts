@@ -38,7 +38,7 @@ export type Request =
   | { readonly type: 'thaw' }
   | { readonly type: 'adopt'; readonly deliveries: readonly Delivery[] }
   | { readonly type: 'complete'; readonly deliveries: readonly Delivery[] }
-  | { readonly type: 'stopAccepting' }
+  | { readonly type: 'stopAccepting'; readonly handedOver: boolean }
   | {
       readonly type: 'close';
       readonly slot: number;

@@ -156,10 +156,10 @@ export class ThreadedPlane implements Plane {
     await Promise.all(this.list.map(thread => this.ask(thread, { type: 'go' })));
   }
 
-  async stopAccepting(): Promise<void> {
+  async stopAccepting(handedOver = false): Promise<void> {
     this.closing = true;
     await this.replacing;
-    await this.askAll({ type: 'stopAccepting' });
+    await this.askAll({ type: 'stopAccepting', handedOver });
   }
 
   look(): void {

@@ -141,7 +141,7 @@ async function answer(request: Numbered): Promise<Answer> {
       return { type: 'taken', taken: all.settle() };
     }
     case 'stopAccepting':
-      await plane.stopAccepting();
+      await plane.stopAccepting(request.handedOver);
       break;
     case 'close':
       plane.close(request.slot, request.perSecond, request.reason);

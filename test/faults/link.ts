@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { Actor, type Part, PARTS } from '../fixtures/actors.js';
+import { Actor, PARTS, type Part } from '../fixtures/actors.js';
 import { backend, echo } from '../fixtures/backends.js';
 import { ENGINE } from '../fixtures/balancer.js';
 import { client } from '../fixtures/clients.js';
@@ -42,7 +42,6 @@ async function talk(t: Test, lab: Lab, port: number, host: string, whileTalking 
     lines.map(({ reason }) => reason).join(' '),
   );
 }
-
 
 const link = await Link.open(t);
 

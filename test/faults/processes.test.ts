@@ -190,10 +190,12 @@ t.test(
       const before = asked;
       await until('some load', () => asked > before + 50);
       writeFileSync(flag, '');
-      await until('it died', async () => (await scrape(lab)).sum('lb4_threads_lost_total') >= kill).catch(error => {
-        const told = lab.log.all.filter(({ level }) => level >= 40);
-        throw new Error(`${error.message}: ${asked} asked, ${failed} failed, ${JSON.stringify(told)}`);
-      });
+      await until('it died', async () => (await scrape(lab)).sum('lb4_threads_lost_total') >= kill).catch(
+        error => {
+          const told = lab.log.all.filter(({ level }) => level >= 40);
+          throw new Error(`${error.message}: ${asked} asked, ${failed} failed, ${JSON.stringify(told)}`);
+        },
+      );
     }
     const before = asked;
     await until('some load', () => asked > before + 100);
