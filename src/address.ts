@@ -169,8 +169,12 @@ const HOST_NAME = /^(?!\d+(\.\d+)*\.?$)(?!-)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{
 /** sun_path holds 108 bytes with the terminating zero. */
 const MAX_UNIX_PATH = 107;
 
+/** Longer text is not shown as a whole. */
+const MAX_SHOWN = 300;
+
 function bad(expected: string, text: string, cause?: unknown): Lb4Error {
-  return new Lb4Error('LB4_ADDRESS', `expected ${expected}, got ${JSON.stringify(text)}`, { cause });
+  const shown = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+  return new Lb4Error('LB4_ADDRESS', `expected ${expected}, got ${JSON.stringify(shown)}`, { cause });
 }
 
 function parsePort(text: string, whole: string): number {
@@ -199,6 +203,11 @@ function splitHostPort(text: string): { host: string; port: string | undefined }
   return colon === -1
     ? { host: text, port: undefined }
     : { host: text.slice(0, colon), port: text.slice(colon + 1) };
+}
+
+/** True for a name of labels of letters, digits, `-` and `_`, as `parseTarget` takes it. */
+export function isHostName(text: string): boolean {
+  return HOST_NAME.test(text);
 }
 
 /**

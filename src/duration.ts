@@ -13,16 +13,21 @@ export function parseDuration(text: string): number {
   const unit = match?.[2];
   const amount = Number(match?.[1]);
   if (!match || (unit === undefined && amount !== 0)) {
-    throw new Lb4Error(
-      'LB4_DURATION',
-      `expected a duration such as "500ms", "5s", "2m" or "0", got ${JSON.stringify(text)}`,
-    );
+    throw bad('a duration such as "500ms", "5s", "2m" or "0"', text);
   }
   const ms = Math.round(amount * (unit === undefined ? 1 : UNITS[unit]!));
   if (ms > MAX_DURATION_MS) {
-    throw new Lb4Error('LB4_DURATION', `expected a duration of at most 24d, got ${JSON.stringify(text)}`);
+    throw bad('a duration of at most 24d', text);
   }
   return ms;
+}
+
+/** Longer text is not shown as a whole. */
+const MAX_SHOWN = 80;
+
+function bad(expected: string, text: string): Lb4Error {
+  const shown = text.length > MAX_SHOWN ? `${text.slice(0, MAX_SHOWN)}…` : text;
+  return new Lb4Error('LB4_DURATION', `expected ${expected}, got ${JSON.stringify(shown)}`);
 }
 
 /** The shortest text that parses back to the same number of milliseconds: 90000 → `90s`, 120000 → `2m`. */

@@ -16,6 +16,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOBUFS: 'out of socket buffers',
   ENOENT: 'no such file',
   ENOMEM: 'out of memory',
+  ENOSPC: 'the system has no room left for it',
   ENOTDIR: 'not a folder',
   EPERM: 'not permitted',
   EPIPE: 'broken pipe',
@@ -23,7 +24,16 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /** This machine lacks descriptors, ports or memory: not the fault of whoever is at the other end. */
-const LOCAL = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL', 'EADDRINUSE', 'EAGAIN']);
+const LOCAL = new Set([
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'EADDRNOTAVAIL',
+  'EADDRINUSE',
+  'EAGAIN',
+  'ENOSPC',
+]);
 
 /** A system error in words: `connection refused`; its code, or else its message, where there are none. */
 export function describeSystemError(error: unknown): string {

@@ -39,7 +39,9 @@ async function here(t: Test, service: ServiceConfig): Promise<ServiceConfig> {
         : await backend(t, obliging(i === 0 ? 'primary' : 'replica'), isUnix ? { path: path(i, 'b') } : {});
     return { ...entry, address: parseTarget(address) };
   });
-  return Object.freeze({ ...service, listen, backends: await Promise.all(backends) });
+  // They answer probes where they answer clients.
+  const health = { ...service.health, port: 0 };
+  return Object.freeze({ ...service, listen, health, backends: await Promise.all(backends) });
 }
 
 /** The file's configuration as it can be run on this machine. */

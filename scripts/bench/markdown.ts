@@ -51,18 +51,23 @@ function conditions(report: Report): string {
   ].join('\n');
 }
 
-/** "5 rounds of each case", or which cases have fewer than the most. */
+/** "5 rounds of each case", and which candidates and cases have fewer than the most. */
 function roundsOf(report: Report): string {
-  const counts = casesOf(report).map(({ name }) => {
-    const own = report.samples.filter(sample => sample.case === name).map(({ round }) => round);
-    return { name, rounds: new Set(own).size };
-  });
-  const most = Math.max(0, ...counts.map(({ rounds }) => rounds));
-  const fewer = counts
-    .filter(({ rounds }) => rounds < most)
-    .map(({ name, rounds }) => `\`${name}\` ${rounds}`);
+  const rounds = (samples: Report['samples']) => new Set(samples.map(({ round }) => round)).size;
+  const cases = casesOf(report).map(({ name }) => name);
+  const most = Math.max(0, ...cases.map(name => rounds(report.samples.filter(each => each.case === name))));
+  const fewer: string[] = [];
+  for (const { name, title } of report.candidates) {
+    const own = report.samples.filter(({ candidate }) => candidate === name);
+    const counts = new Map<number, string[]>();
+    for (const work of new Set(own.map(each => each.case))) {
+      const count = rounds(own.filter(each => each.case === work));
+      if (count < most) counts.set(count, [...(counts.get(count) ?? []), `\`${work}\``]);
+    }
+    for (const [count, names] of counts) fewer.push(`${title} ${count} of ${names.join(', ')}`);
+  }
   const text = `${most} round${most === 1 ? '' : 's'} of each case`;
-  return fewer.length === 0 ? text : `${text}, but of ${fewer.join(', ')}`;
+  return fewer.length === 0 ? text : `${text}, but ${fewer.join('; ')}`;
 }
 
 /** All that was found for each case of a group. */

@@ -6,7 +6,7 @@ import { DISTURBED, type Failure, type Sample, type Unit } from './report.js';
 import { Backends, type Site } from './site.js';
 import { foreignCores, readUsage } from './usage.js';
 
-/** Share of the full amount of work that warms a candidate up before its first run: what runs often is compiled then. */
+/** Share of the full amount of work that warms a candidate up before its first run, unless the case wants more. */
 const WARM_UP = 0.3;
 
 type Measured = Omit<Sample, 'case' | 'candidate' | 'round'>;
@@ -49,7 +49,7 @@ export class Arena {
     if (this.backends === undefined) await this.start();
     const able = this.entrants.filter(({ candidate }) => unable(candidate, work) === undefined);
     if (!this.warm.has(work.name)) {
-      for (const entrant of able) await this.attempt(entrant, work, WARM_UP);
+      for (const entrant of able) await this.attempt(entrant, work, work.warmUp ?? WARM_UP);
       this.warm.add(work.name);
     }
     const samples: Sample[] = [];

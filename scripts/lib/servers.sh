@@ -2,7 +2,8 @@
 
 # command:Debian package
 SERVERS='zsh:zsh chromium:chromium redis-server:redis-server redis-cli:redis-tools redis-benchmark:redis-tools initdb:postgresql
-  promtool:prometheus pgbench:postgresql-contrib systemd-socket-activate:systemd dnsmasq:dnsmasq-base dig:dnsutils haproxy:haproxy nginx:nginx'
+  promtool:prometheus pgbench:postgresql-contrib systemd-socket-activate:systemd dnsmasq:dnsmasq-base dig:dnsutils haproxy:haproxy nginx:nginx
+  nft:nftables ip:iproute2'
 
 # PostgreSQL keeps its server programs out of PATH.
 have() {

@@ -4,13 +4,25 @@ import { type Command, CommandLine, type Positional } from './command.js';
 import { COMMANDS, RUN } from './commands.js';
 import { checkWords, usageError } from './usage.js';
 
-/**
- * Understand the command line and do what it says; resolves to the exit code.
- * Throws Lb4Error LB4_USAGE for flags and words that are not known or lack a value.
- */
+/** A command and what the command line says to it. */
+export interface Understood {
+  readonly command: Command;
+  readonly line: CommandLine;
+}
+
+/** Do what the command line says; resolves to the exit code. Rejects as `understand` does, and as the command. */
 export async function parseArguments(words: readonly string[]): Promise<number> {
+  const understood = await understand(words);
+  return understood === undefined ? 0 : await understood.command.run(understood.line);
+}
+
+/**
+ * What the command line asks for; undefined where that was help or the version, which is printed by now.
+ * Rejects with Lb4Error LB4_USAGE for flags and words that are not known or lack a value.
+ */
+export async function understand(words: readonly string[]): Promise<Understood | undefined> {
   checkWords(words);
-  let action: () => number | Promise<number> = () => 0;
+  let understood: Understood | undefined;
   // The one whose turn it is, so that what yargs finds wrong can be said in its terms.
   let current = RUN;
   const parser = yargs([...words])
@@ -28,7 +40,7 @@ export async function parseArguments(words: readonly string[]): Promise<number> 
         return describe(one, command);
       },
       found => {
-        action = () => command.run(new CommandLine(found));
+        understood = { command, line: new CommandLine(found) };
       },
     );
   }
@@ -55,7 +67,7 @@ export async function parseArguments(words: readonly string[]): Promise<number> 
     })
     .exitProcess(false);
   await parser.parseAsync();
-  return await action();
+  return understood;
 }
 
 function bracketed({ name, optional = false }: Positional): string {

@@ -132,7 +132,8 @@ export class Requester {
       return new Lb4Error('LB4_CONFIG', lines.map(escapeText).join('\n'));
     }
     const text = escapeText(error);
-    if (status === 400) return new Lb4Error('LB4_USAGE', text);
+    // Who typed a command sent no body.
+    if (status === 400) return new Lb4Error('LB4_USAGE', text.replace(/^body: /, ''));
     if (status === 403) {
       const hint = this.token === undefined ? '; a token is given by --token-file or LB4_TOKEN' : '';
       return new Lb4Error('LB4_ADMIN', `${at} refused: ${text}${hint}`);

@@ -33,6 +33,7 @@ const DURATIONS = new Set([
   'idle',
   'half_closed',
   'queue',
+  'header',
   'interval',
   'fast_interval',
   'timeout',

@@ -24,6 +24,9 @@ export const MAX_INT32 = 2_147_483_647;
 /** Idle timeout of a UDP service that sets none: a flow has no end of its own. */
 export const UDP_IDLE_MS = 60_000;
 
+/** Less than it takes to cross an ocean and back would turn clients away for nothing. */
+const MIN_HEADER_MS = 10;
+
 const listenForms = 'a listen address "[HOST:]PORT" or "unix:/path"';
 const place = parsed<Listen, string>(
   { type: 'string', examples: ['0.0.0.0:5432', ':53', '[::1]:80'] },
@@ -72,6 +75,10 @@ const timeouts = z.strictObject({
   ).prefault('0s'),
   queue: duration(
     'Longest wait for a backend that is usable and has room; 0 = as long as it takes. TCP only.',
+  ).prefault('5s'),
+  header: duration(
+    'How long a client that may send a PROXY header has for it. TCP only.',
+    MIN_HEADER_MS,
   ).prefault('5s'),
 });
 

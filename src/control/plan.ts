@@ -36,6 +36,7 @@ export function servicePlan(
       idle: timeouts.idle,
       halfClosed: timeouts.half_closed,
       queue: timeouts.queue,
+      header: timeouts.header,
     },
     attempts: config.retry.attempts,
     queueSize: config.queue.size,

@@ -1,4 +1,5 @@
-import { formatAddress, type Target } from '../address.js';
+import { formatAddress, isHostName, type Target } from '../address.js';
+import { quote } from '../config/text.js';
 import type { Found } from './entry.js';
 import { compareAddresses } from './order.js';
 import { lookupReason, type Resolver, type SrvRecord } from './resolver.js';
@@ -24,9 +25,20 @@ export async function resolveTarget(
   resolver: Resolver,
   previous: readonly Found[],
 ): Promise<Answer> {
-  if (target.kind === 'srv') return resolveSrv(target.name, resolver, previous);
+  if (target.kind === 'srv') return bounded(await resolveSrv(target.name, resolver, previous));
   const { found, ttl } = await addressesOf(target.host, target.port, id, resolver);
-  return { found, ttl, fault: '' };
+  return bounded({ found, ttl, fault: '' });
+}
+
+/** Backends that one name may stand for, and SRV targets that are looked up: who answers is not always whom one trusts. */
+const MAX_FOUND = 4_096;
+const MAX_SRV_TARGETS = 256;
+
+function bounded(answer: Answer): Answer {
+  const { found, fault } = answer;
+  if (found.length <= MAX_FOUND) return answer;
+  const more = `${found.length} addresses, of which the first ${MAX_FOUND} are taken`;
+  return { ...answer, found: found.slice(0, MAX_FOUND), fault: fault === '' ? more : `${fault}; ${more}` };
 }
 
 async function addressesOf(host: string, port: number, base: string, resolver: Resolver) {
@@ -53,10 +65,10 @@ const SRV_TTL_S = 10;
  */
 async function resolveSrv(name: string, resolver: Resolver, previous: readonly Found[]): Promise<Answer> {
   // A lone "." says that the service is not to be had.
-  const records = (await resolver.srv(name)).filter(record => record.name !== '' && record.name !== '.');
-  if (records.length === 0) throw new Error('no targets');
+  const named = (await resolver.srv(name)).filter(record => record.name !== '' && record.name !== '.');
+  if (named.length === 0) throw new Error('no targets');
+  const { records, faults } = usableTargets(named);
   const best = Math.min(...records.map(record => record.priority));
-  const faults: string[] = [];
   const ttls: number[] = [];
   const groups = await Promise.all(
     records.map(async record => {
@@ -76,6 +88,20 @@ async function resolveSrv(name: string, resolver: Resolver, previous: readonly F
   const fault = faults.sort().join('; ');
   if (found.length === 0) throw new Error(fault);
   return { found, ttl: Math.min(SRV_TTL_S, ...ttls), fault };
+}
+
+/** The targets that can be looked up, the most preferred first, and what is wrong with the others. */
+function usableTargets(named: readonly SrvRecord[]): { records: readonly SrvRecord[]; faults: string[] } {
+  const usable = named.filter(({ name, port }) => isHostName(name) && port > 0);
+  const bad = named.find(record => !usable.includes(record));
+  const faults: string[] = [];
+  if (bad !== undefined) {
+    faults.push(`expected targets with a host name and a port, got ${quote(bad.name)} and ${bad.port}`);
+  }
+  if (usable.length <= MAX_SRV_TARGETS) return { records: usable, faults };
+  faults.push(`${usable.length} targets, of which ${MAX_SRV_TARGETS} are looked up`);
+  const records = usable.toSorted((a, b) => a.priority - b.priority || b.weight - a.weight);
+  return { records: records.slice(0, MAX_SRV_TARGETS), faults };
 }
 
 function baseOf({ name, port }: SrvRecord): string {

@@ -122,8 +122,8 @@ export class Watch {
     this.cancel?.();
     if (this.stopped) return;
     this.settle();
-    // Up to a tenth early, so that many names do not stay in step.
-    this.schedule(wait * (1 - this.random() / 10));
+    // Up to a tenth early, so that many names do not stay in step, but never below the floor.
+    this.schedule(Math.max(MIN_TTL_MS, wait * (1 - this.random() / 10)));
   }
 
   private schedule(ms: number): void {

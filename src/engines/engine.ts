@@ -139,8 +139,11 @@ export interface RelayObserver {
   onFirstByte(ms: number): void;
   /** One direction has ended, the other goes on. */
   onHalfClosed(): void;
-  /** Both sides are closed. `end` is who ended it first; undefined when `abort` did. */
-  onRelayEnd(end: RelayEnd | undefined): void;
+  /**
+   * Both sides are closed. `end` is who ended it first; undefined when `abort` did. `cut`: who broke it off after that, so
+   * that what was still to come did not.
+   */
+  onRelayEnd(end: RelayEnd | undefined, cut?: RelayEnd): void;
 }
 
 export interface DatagramListener {

@@ -15,8 +15,8 @@ import { ConnectionAccount } from './connection-account.js';
 import { buildProxyHeader, PROXY_INVALID, ProxyHeader, parseProxyHeader } from './proxy-protocol.js';
 import type { TcpService } from './tcp-service.js';
 
-/** A client that may send a PROXY header has this long to do so. */
-const HEADER_TIMEOUT_MS = 5_000;
+/** How long descriptors or ports are waited for where a connect may take for ever. */
+const LOCAL_PATIENCE_MS = 5_000;
 /** How soon a dial that failed for lack of descriptors or ports is tried again. */
 const LOCAL_RETRY_MS = 50;
 
@@ -65,7 +65,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
       this.admit();
       return;
     }
-    this.timer(HEADER_TIMEOUT_MS);
+    this.timer(this.owner.plan.timeouts.header);
     this.socket.readHead();
   }
 
@@ -95,7 +95,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
   onTimer(now: number): void {
     switch (this.phase) {
       case 'header':
-        this.refuseHeader(`no complete header within ${HEADER_TIMEOUT_MS} ms`);
+        this.refuseHeader(`no complete header within ${Math.round(now - this.startedAt)} ms`);
         break;
       case 'queued':
         this.endWait();
@@ -183,7 +183,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     const { plane, plan } = this.owner;
     plane.sink.trouble(`connecting to ${this.backend}: ${failure.reason}`);
     this.releasePlace();
-    const patience = plan.timeouts.connect === 0 ? HEADER_TIMEOUT_MS : plan.timeouts.connect;
+    const patience = plan.timeouts.connect === 0 ? LOCAL_PATIENCE_MS : plan.timeouts.connect;
     if (plane.engine.now() - this.startedAt > patience) {
       this.detail = failure.reason;
       this.fail('connect_failed');
@@ -208,9 +208,17 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     if (this.relay !== undefined) this.checkIdle(this.halfClosedAt);
   }
 
-  onRelayEnd(end: RelayEnd | undefined): void {
+  onRelayEnd(end: RelayEnd | undefined, cut?: RelayEnd): void {
     if (end !== undefined) this.reason = end;
+    if (cut !== undefined && cut !== end) {
+      this.detail = `${this.detail === '' ? '' : `${this.detail}; `}then ${cut}`;
+    }
     this.over();
+  }
+
+  /** True while it is connected to the backend in this slot, or being so; not when it has only tried. */
+  has(slot: number): boolean {
+    return this.candidate?.slot === slot;
   }
 
   /** End it now, whatever it is doing, with this reason. Does nothing once it is over. */
@@ -219,7 +227,7 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     if (detail !== '') this.detail = detail;
     if (this.phase === 'dialling' && reason === 'backend_down') {
       // Nothing was promised yet: it goes elsewhere.
-      this.dialling!.cancel();
+      this.dialling?.cancel();
       this.failure = reason;
       this.dialElsewhere('the backend went down');
     } else if (this.phase === 'relaying') {
@@ -330,6 +338,8 @@ export class Connection extends ConnectionAccount implements ConnObserver, DialO
     const { plane, plan } = this.owner;
     const slot = this.backendSlot;
     plane.totals.connectFailures[slot]!++;
+    // Before it is told: whoever hears of it may end all that the backend has.
+    this.releasePlace();
     plane.backendFailed(slot, plan.passiveFailures, reason);
     this.dialElsewhere(reason);
   }

@@ -150,7 +150,7 @@ export class DataPlane {
   close(slot: number, perSecond: number, reason: CloseReason): void {
     const victims: Endable[] = [];
     for (const service of this.all()) {
-      for (const one of service.all()) if (slot === -1 || one.backendSlot === slot) victims.push(one);
+      for (const one of service.all()) if (slot === -1 || one.has(slot)) victims.push(one);
     }
     this.pacers = this.pacers.filter(({ isDone }) => !isDone);
     if (victims.length > 0) this.pacers.push(new Pacer(this.engine, slot, victims, perSecond, reason));

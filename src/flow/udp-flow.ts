@@ -79,6 +79,11 @@ export class UdpFlow implements UpstreamObserver, DatagramPeer, Finished {
     return this.peer;
   }
 
+  /** True while it belongs to the backend in this slot. */
+  has(slot: number): boolean {
+    return this.candidate.slot === slot;
+  }
+
   get backendSlot(): number {
     return this.candidate.slot;
   }

@@ -71,6 +71,8 @@ export interface TimeoutPlan {
   readonly idle: number;
   readonly halfClosed: number;
   readonly queue: number;
+  /** For a PROXY header, where one is expected. */
+  readonly header: number;
 }
 
 export interface ProxyProtocolPlan {

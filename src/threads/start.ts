@@ -63,6 +63,8 @@ export async function startPlane(options: PlaneOptions): Promise<Started> {
 async function startThreads({ threads, table, ...hooks }: PlaneOptions): Promise<Plane> {
   const { isSupported } = await import('../engines/epoll/libc.js');
   if (!isSupported()) throw new Error(`there is none for ${process.platform} on ${process.arch}`);
+  const { checkLayouts } = await import('../engines/epoll/layouts.js');
+  checkLayouts();
   const { ThreadedPlane } = await import('./threaded.js');
   return ThreadedPlane.start(threads, table, hooks);
 }

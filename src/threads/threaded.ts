@@ -358,8 +358,11 @@ export class ThreadedPlane implements Plane {
 
   /** A thread that served has died: another takes its place, unless all of them are to end. */
   private replace(index: number, error: Error): void {
-    const sockets = this.addresses.remove(index);
-    const left = this.closing ? NOTHING : sockets;
+    const owned = new Set(new FdLedger(this.ledger, index).ownedBy(index));
+    const sockets = [...this.addresses.remove(index)].filter(([, { fds = [] }]) =>
+      fds.every(fd => owned.has(fd)),
+    );
+    const left: Listens = this.closing ? NOTHING : new Map(sockets);
     const succession = this.bury(index, left, error)
       .then(() => new Promise(resolve => setTimeout(resolve, REPLACE_AFTER_MS)))
       .then(() => this.succeed(index, left, 1));
@@ -384,6 +387,7 @@ export class ThreadedPlane implements Plane {
       ledger.disown(fd);
       if (!kept.has(fd)) closeFd(fd);
     }
+    ledger.unmapAll();
   }
 
   /**

@@ -172,3 +172,15 @@ t.test('every example of --help is one that holds', async t => {
   );
   t.ok(configs.length > 20 && configs.every(text => text.includes('[services.main]')));
 });
+
+t.test('what stands on the command line moves no cursor and forges no line', async t => {
+  for (const word of ['\x1b[2J', 'a\u009bb', 'a\nlb4: all is well', '\u202e']) {
+    const words = ['-l', '1', '-t', 'a', word];
+    const error: unknown = await parseArguments(words).then(
+      () => undefined,
+      error => error,
+    );
+    const { text } = report(error, words);
+    t.match(text, /^lb4: [^\p{Cc}\u202e]+\n$/u, JSON.stringify(text));
+  }
+});

@@ -34,7 +34,7 @@ t.test('what says no becomes an error with a code', async t => {
   const cases: readonly (readonly [Answer, string, string | RegExp])[] = [
     [[404, { error: 'no service "x"' }], 'LB4_ADMIN', 'no service "x"'],
     [[409, { error: 'it is there' }], 'LB4_ADMIN', 'it is there'],
-    [[400, { error: 'weight: expected' }], 'LB4_USAGE', 'weight: expected'],
+    [[400, { error: 'body: weight: expected' }], 'LB4_USAGE', 'weight: expected'],
     [
       [422, { error: 'a\nb', errors: ['lb4.toml:1:1 a', 'lb4.toml:2:1 b'] }],
       'LB4_CONFIG',

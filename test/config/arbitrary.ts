@@ -161,6 +161,7 @@ const tcp = fc
         idle: durationText,
         half_closed: durationText,
         queue: durationText,
+        header: fc.constantFrom('10ms', '1s', '5s', '30s'),
       }),
       queue: table({ size: int(1000) }),
       proxy_protocol: fc.oneof(

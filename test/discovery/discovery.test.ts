@@ -92,6 +92,19 @@ t.test('asked again when the shortest TTL is over; floor 1 s, default 10 s, cap 
   }
 });
 
+t.test('the floor of 1 s holds for look-ups that are spread', async t => {
+  const clock = new FakeClock();
+  const resolver = new FakeResolver();
+  resolver.hosts.set('db', [{ address: '10.0.0.1', ttl: 0 }]);
+  const discovery = new Discovery({ clock, resolver, random: () => 0.99, onChange: () => {} });
+  t.teardown(() => discovery.stop());
+  await discovery.use([entry('db:80')]);
+  await clock.advance(999);
+  t.equal(resolver.asked.length, 1);
+  await clock.advance(1);
+  t.equal(resolver.asked.length, 2);
+});
+
 t.test('a name whose backend is down is looked up soon, and not trusted for long', async t => {
   const { discovery, clock, resolver, changes, amiss } = setUp(t);
   resolver.hosts.set('db', [{ address: '10.0.0.1', ttl: 600 }]);
@@ -307,4 +320,38 @@ t.test('after stop nothing is looked up or said, and waiting ends', async t => {
   t.strictSame(events, []);
   await discovery.use([entry('10.0.0.1:80')]);
   t.strictSame(changes, []);
+});
+
+t.test('SRV targets that are no host names, or have no port, are left out and told of', async t => {
+  const { discovery, resolver, events } = setUp(t);
+  const record = { port: 1, priority: 1, weight: 1 };
+  resolver.set('good', '10.0.0.1');
+  resolver.services.set('_x._tcp.y', [
+    { ...record, name: 'a b\\027[2J' },
+    { ...record, name: 'good' },
+    { ...record, name: 'good', port: 0 },
+  ]);
+  await discovery.use([entry('srv:_x._tcp.y')]);
+  t.strictSame(lines(discovery.current), ['good:1=10.0.0.1:1*1']);
+  t.strictSame(resolver.asked, ['_x._tcp.y', 'good'], 'they are not looked up either');
+  const why = 'expected targets with a host name and a port, got "a b\\\\027[2J" and 1';
+  t.match(events.join(), why);
+});
+
+t.test('what one name stands for is bounded, whoever answers', async t => {
+  const { discovery, resolver, events } = setUp(t);
+  const many = Array.from({ length: 5_000 }, (_, i) => `10.0.${i >> 8}.${i & 255}`);
+  resolver.set('big', ...many);
+  const record = { port: 1, priority: 1, weight: 1 };
+  const targets = Array.from({ length: 300 }, (_, i) => ({ ...record, name: `t${i}` }));
+  for (const { name } of targets) resolver.set(name, '10.1.0.1');
+  resolver.services.set('_x._tcp.y', targets);
+  await discovery.use([entry('big:1'), entry('srv:_x._tcp.y')]);
+  t.equal(
+    discovery.current.filter(({ endpoint }) => 'host' in endpoint && endpoint.host !== '10.1.0.1').length,
+    4_096,
+  );
+  t.equal(resolver.asked.filter(name => name.startsWith('t')).length, 256);
+  t.match(events.join(), /big:1 failed: 5000 addresses, of which the first 4096 are taken/);
+  t.match(events.join(), /300 targets, of which 256 are looked up/);
 });

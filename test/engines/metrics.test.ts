@@ -1,64 +1,21 @@
 import t, { type Test } from 'tap';
+import { accountsAgree, count, sum } from '../fixtures/accounts.js';
 import { type Administered, startAdministered } from '../fixtures/api.js';
 import { backend, echo, freePort, named, says, sink } from '../fixtures/backends.js';
 import { config, ENGINE, oneService } from '../fixtures/balancer.js';
 import { ask, client } from '../fixtures/clients.js';
 import { MetricsPage, scrape } from '../fixtures/metrics.js';
-import type { ConnectionLine } from '../fixtures/records.js';
 import { answersAs, echoes, udpBackend, udpPeer } from '../fixtures/udp.js';
 import { until } from '../fixtures/until.js';
 
 const THREADS = ENGINE === 'epoll' ? 2 : 1;
 
-/** How many log lines there are of each kind. */
-function count(
-  lines: readonly ConnectionLine[],
-  key: (line: ConnectionLine) => string,
-): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const line of lines) counts[key(line)] = (counts[key(line)] ?? 0) + 1;
-  return counts;
-}
-
-function sum(lines: readonly ConnectionLine[], value: (line: ConnectionLine) => number): number {
-  return lines.reduce((total, line) => total + value(line), 0);
-}
-
 /** Every count of connections, against the log's lines, of which there must be `expected`. */
 async function agrees(t: Test, lb: Administered, expected: number): Promise<void> {
   await lb.idle();
   const lines = await lb.log.finished(expected);
-  const page = await scrape(lb);
   t.equal(lines.length, expected);
-  t.strictSame(
-    page.table('lb4_connections_closed_total', 'service', 'backend', 'reason'),
-    count(lines, ({ service, backend, reason }) => `${service} ${backend} ${reason}`),
-    'closed, by reason',
-  );
-  const reached = lines.filter(({ connect_ms }) => connect_ms !== null);
-  const established = count(reached, ({ service, backend }) => `${service} ${backend}`);
-  t.strictSame(
-    page.table('lb4_connections_total', 'service', 'backend'),
-    {
-      ...established,
-      ...count(
-        lines.filter(({ connect_ms }) => connect_ms === null),
-        ({ service }) => `${service} `,
-      ),
-    },
-    'established, or ended without a backend',
-  );
-  t.strictSame(page.table('lb4_connections_active', 'backend'), {});
-  t.equal(
-    page.sum('lb4_bytes_received_total'),
-    sum(lines, line => line.bytes_in),
-    'bytes from clients',
-  );
-  t.equal(
-    page.sum('lb4_bytes_sent_total'),
-    sum(lines, line => line.bytes_out),
-    'bytes to clients',
-  );
+  await accountsAgree(t, lb);
 }
 
 t.test('TCP: the metrics say what the log says, and both what happened', async t => {

@@ -53,6 +53,22 @@ t.test('a backend that refuses, and is not known to be down: connections wait fo
   t.ok(lines.every(({ reason, attempts }) => reason === 'client_closed' && attempts > 1));
 });
 
+t.test('a backend that is marked down by those who are refused: they wait until it is up', async t => {
+  const port = await freePort();
+  const health = { kind: 'tcp', interval: '100ms', on_down: 'close', passive_failures: 3, fall: 9 } as const;
+  const lb = await startBalancer(t, oneService({ backends: [`127.0.0.1:${port}`], ...PATIENT, health }));
+  const peers = Array.from({ length: 5 }, () => client(t, lb.port()));
+  await until('it is down', () => lb.service().backends[0]!.state === 'down');
+  await waiting(lb, 5);
+  await backend(t, named('hello'), { port });
+  for (const peer of peers) {
+    await peer.reads(HELLO);
+    peer.finish();
+  }
+  const lines = await lb.log.finished(5);
+  t.ok(lines.every(({ reason }) => reason === 'client_closed'));
+});
+
 t.test('not for longer than timeouts.queue, and the log says what they waited for', async t => {
   const port = await freePort();
   const lb = await startBalancer(

@@ -115,3 +115,30 @@ t.test('a reset during a conversation both ways ends both sides', async t => {
   t.match(await lb.log.only(), { bytes_in: BYTES, bytes_out: BYTES, reason: 'client_reset' });
   await lb.idle();
 });
+
+for (const [first, then] of [
+  ['client', 'backend'],
+  ['backend', 'client'],
+] as const) {
+  t.test(`the ${then} breaks off after the ${first} has said FIN: the log says both`, async t => {
+    const server = await backend(t, () => {});
+    const lb = await startBalancer(t, oneService({ backends: [server.address] }));
+    const near = client(t, lb.port());
+    await near.write(DATA);
+    const far = await until('connected', () => server.peers[0]);
+    await far.write(DATA);
+    await near.reads(BYTES);
+    await far.reads(BYTES);
+    const [closing, breaking] = first === 'client' ? [near, far] : [far, near];
+    closing.finish();
+    t.equal(await breaking.end(), 'FIN');
+    breaking.reset();
+    t.match(await lb.log.only(), {
+      reason: `${first}_closed`,
+      detail: `then ${then}_reset`,
+      bytes_in: BYTES,
+      bytes_out: BYTES,
+    });
+    await lb.idle();
+  });
+}

@@ -1,6 +1,7 @@
 import t, { type Test } from 'tap';
 import { Actor, PARTS } from '../fixtures/actors.js';
 import { backend } from '../fixtures/backends.js';
+import { ENGINE } from '../fixtures/balancer.js';
 import { client } from '../fixtures/clients.js';
 import { Lab, LONG } from '../fixtures/lab.js';
 import type { ConnectionLine } from '../fixtures/records.js';
@@ -12,6 +13,8 @@ const NAMES = Object.keys(PARTS);
 /** The header that tells a backend whose connection it has. */
 const HEADER = /^PROXY TCP4 (\S+) \S+ \d+ \d+\r\n/;
 const RUDE = new Set(['resets at once', 'resets somewhere', 'reads nothing']);
+/** Node reports a reset as FIN where it comes right behind bytes on a socket that has said FIN itself. */
+const BLIND = ENGINE === 'net';
 const CLEAN = new Set(['client_closed', 'backend_closed']);
 
 /** A backend that plays a part, and who it met. */
@@ -47,13 +50,16 @@ function faults(line: ConnectionLine, near: Actor, far: Actor | undefined, isRud
     check(bytes_out <= far.said, `bytes_out ${bytes_out} of ${far.said} said`);
   }
   const isServed = line.connect_ms !== null;
-  const toBackend = bytes_in === near.said && (!isServed || far?.heard === bytes_in);
-  const toClient = near.heard === bytes_out && (!isServed || far?.said === bytes_out);
+  // What somebody who does not read had in front of them nobody can know.
+  const isDeaf = far?.isDeaf ?? isRude;
+  const toBackend = bytes_in === near.said && (!isServed || isDeaf || far?.heard === bytes_in);
+  const toClient =
+    (near.isDeaf || near.heard === bytes_out) && (!isServed || far === undefined || far.said === bytes_out);
   const why = `${reason} ${line.detail ?? ''}`;
   if (near.rude || isRude) {
     // Who breaks off, or closes without reading, does not get what is still to come.
-    check(toBackend || /reset|backend_closed/.test(why), `bytes to the backend are missing: ${why}`);
-    check(toClient || /reset|client_closed/.test(why), `bytes to the client are missing: ${why}`);
+    check(toBackend || BLIND || /reset|backend_closed/.test(why), `bytes to the backend are missing: ${why}`);
+    check(toClient || BLIND || /reset|client_closed/.test(why), `bytes to the client are missing: ${why}`);
   } else {
     check(toBackend && toClient, 'nobody was rude, and bytes are missing');
     check(CLEAN.has(reason), `nobody was rude: ${why}`);

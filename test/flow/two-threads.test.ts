@@ -250,6 +250,17 @@ t.test('what came up again may be tried again', async t => {
   t.strictSame(two.dials(), [0, 2]);
 });
 
+t.test('who waits is not one of those that a backend has, though it was tried', async t => {
+  const two = await twoThreads({ queue: { size: 9 } }, [0]);
+  const [{ net, plane }] = two.threads as [(typeof two.threads)[0]];
+  two.offer(0, 1);
+  net.links[0]!.refuse();
+  two.backends[0]!.setHealth('down', 'test');
+  plane.close(two.backends[0]!.slot, Number.POSITIVE_INFINITY, 'backend_down');
+  t.equal(two.table.board.waiting[two.slot], 1);
+  t.strictSame(two.reasons, []);
+});
+
 t.test('a dial to a backend that goes down goes elsewhere, or waits', async t => {
   const two = await twoThreads({ queue: { size: 9 } }, [0, 0]);
   const [{ net, plane }] = two.threads as [(typeof two.threads)[0]];

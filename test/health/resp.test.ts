@@ -106,13 +106,24 @@ t.test('bounded: long, deep, split up, and without end', async t => {
   t.throws(() => read('$3\r\nabcde\r\n'), { message: 'expected an answer of Redis, got "abcde\\r\\n"' });
 });
 
-t.test('a long answer that trickles in is not read again and again', async t => {
+t.test('a long answer that trickles in is taken apart once', async t => {
   const reader = new RespReader();
   const bytes = Buffer.from(`*4000\r\n${':1\r\n'.repeat(4_000)}`);
   const started = process.cpuUsage();
-  for (let i = 0; i < bytes.length; i += 16) {
-    reader.push(bytes.subarray(i, i + 16));
-    reader.next();
+  let reply: Reply | undefined;
+  for (let i = 0; i < bytes.length; i++) {
+    reader.push(bytes.subarray(i, i + 1));
+    reply = reader.next();
   }
-  t.ok(process.cpuUsage(started).user < 5_000_000, 'within seconds of CPU time, not minutes');
+  t.strictSame(reply, Array(4_000).fill(1));
+  t.ok(process.cpuUsage(started).user < 1_000_000, 'thirty million elements would take longer');
+});
+
+t.test('a line is too long however it is cut', async t => {
+  const line = `-${'x'.repeat(1_023)}\r\n`;
+  t.strictSame(read(line), [new RespError('x'.repeat(1_023))]);
+  t.strictSame(read(line.slice(0, -1), '\n'), [new RespError('x'.repeat(1_023))]);
+  for (const parts of [[`-x${line.slice(1)}`], ['-x', line.slice(1)], [`-x${line.slice(1, -1)}`, '\n']]) {
+    t.throws(() => read(...parts), { message: /expected an answer of Redis/ });
+  }
 });

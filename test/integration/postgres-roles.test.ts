@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
-import { config, startBalancer } from '../fixtures/balancer.js';
+import { config, oneService, startBalancer } from '../fixtures/balancer.js';
 import { certificate } from '../fixtures/certificate.js';
 import { folder } from '../fixtures/program.js';
 import { until } from '../fixtures/until.js';
@@ -109,4 +109,30 @@ t.test('two services over a primary and a replica, and a promotion', TOOLS, asyn
   t.equal(states('rw'), 'down up');
   t.equal(await who('rw'), String(replica.port));
   t.notMatch(JSON.stringify(log.all), PASSWORD);
+});
+
+t.test('TLS passes through: SCRAM with channel binding', TOOLS, async t => {
+  const dir = folder(t);
+  const { certFile, keyFile } = certificate(dir);
+  await execute('chown', ['-R', String(USER.uid ?? process.getuid?.()), dir]);
+  const tls = ['ssl=on', `ssl_cert_file=${certFile}`, `ssl_key_file=${keyFile}`];
+  const server = await Postgres.primary(t, { auth: 'scram-sha-256', settings: tls });
+  const { port } = await startBalancer(t, oneService({ backends: [server.address] }));
+  const login = (front: number, sslmode: string) =>
+    execute(
+      'psql',
+      [
+        '-qAtX',
+        ...['-c', 'select ssl from pg_stat_ssl where pid = pg_backend_pid()'],
+        `host=127.0.0.1 port=${front} user=postgres dbname=postgres sslmode=${sslmode} sslrootcert=${certFile} channel_binding=require`,
+      ],
+      { env: { PGPASSWORD: PASSWORD } },
+    );
+  // The certificate names 127.0.0.1, which is what clients of lb4 connect to as well.
+  t.match(await login(port(), 'verify-full'), { code: 0, stdout: 't\n' });
+  t.match(
+    await login(port(), 'disable'),
+    { code: 2, stderr: /channel binding/ },
+    'the client would not do without it',
+  );
 });

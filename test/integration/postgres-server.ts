@@ -1,7 +1,7 @@
 import { chownSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Test } from 'tap';
 import { freePort } from '../fixtures/backends.js';
+import type { Owner } from '../fixtures/owner.js';
 import { folder } from '../fixtures/program.js';
 import { until } from '../fixtures/until.js';
 import { execute, type Output } from './programs.js';
@@ -28,7 +28,7 @@ export class Postgres extends Server {
   readonly port: number;
   readonly dir: string;
 
-  private constructor(t: Test, dir: string, port: number, settings: readonly string[]) {
+  private constructor(t: Owner, dir: string, port: number, settings: readonly string[]) {
     const all = [
       'listen_addresses=127.0.0.1',
       'unix_socket_directories=',
@@ -53,7 +53,7 @@ export class Postgres extends Server {
   }
 
   /** A new database cluster, running. */
-  static async primary(t: Test, { auth = 'trust', settings = [] }: PostgresOptions = {}): Promise<Postgres> {
+  static async primary(t: Owner, { auth = 'trust', settings = [] }: PostgresOptions = {}): Promise<Postgres> {
     const dir = ownFolder(t);
     const pwfile = join(dir, 'password');
     // Through a shell of that user: the file must be the server's to read.
@@ -66,7 +66,7 @@ export class Postgres extends Server {
   }
 
   /** A streaming replica of this server, running. */
-  async replica(t: Test, settings: readonly string[] = []): Promise<Postgres> {
+  async replica(t: Owner, settings: readonly string[] = []): Promise<Postgres> {
     const dir = ownFolder(t);
     const from = `host=127.0.0.1 port=${this.port} user=postgres password='${PASSWORD}'`;
     const args = ['-d', from, '-D', join(dir, 'data'), '-R', '-X', 'stream', '-c', 'fast', '--no-sync'];
@@ -108,7 +108,7 @@ export async function psql(port: number, statement: string): Promise<string> {
   return (await execute('psql', ['-qAtX', '-c', statement, ...connection(port)], { env })).stdout.trim();
 }
 
-function ownFolder(t: Test): string {
+function ownFolder(t: Owner): string {
   const dir = folder(t);
   if (USER.uid !== undefined) chownSync(dir, USER.uid, USER.gid);
   return dir;

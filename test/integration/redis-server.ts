@@ -1,4 +1,4 @@
-import type { Test } from 'tap';
+import type { Owner } from '../fixtures/owner.js';
 import { folder } from '../fixtures/program.js';
 import { execute } from './programs.js';
 import { Server } from './servers.js';
@@ -11,7 +11,7 @@ export class Redis extends Server {
 
   /** `args` are further ones of redis-server, `login` those of redis-cli that get in. */
   constructor(
-    t: Test,
+    t: Owner,
     name: string,
     port: number,
     args: readonly string[] = [],

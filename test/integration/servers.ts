@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { connect } from 'node:net';
-import type { Test } from 'tap';
+import type { Owner } from '../fixtures/owner.js';
 import { until } from '../fixtures/until.js';
 import { program } from './programs.js';
 
@@ -14,7 +14,7 @@ export class Server {
   private readonly options: { uid?: number; gid?: number; cwd?: string };
 
   constructor(
-    t: Test,
+    t: Owner,
     name: string,
     args: readonly string[],
     options: { uid?: number; gid?: number; cwd?: string } = {},

@@ -48,6 +48,9 @@ t.test('what a report lacks is done round by round', async t => {
 t.test('figures from other conditions are not put together', async t => {
   const found = report([]);
   t.doesNotThrow(() => requireSame('r.json', found, JSON.parse(toJson(found)) as typeof found));
+  const fewer = { ...found, candidates: found.candidates.slice(1) };
+  t.doesNotThrow(() => requireSame('r.json', found, fewer), 'a round for some of the candidates');
+  t.throws(() => requireSame('r.json', fewer, found), /made with another candidates/, 'but nobody new');
   t.throws(
     () => requireSame('r.json', found, { ...found, share: 0.2 }),
     /r\.json was made with another share: 1, now 0\.2/,

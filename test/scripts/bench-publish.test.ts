@@ -87,11 +87,11 @@ t.test('conditions: machine, versions, rounds, commit', async t => {
   }
 });
 
-t.test('conditions: cases with fewer rounds are named', async t => {
+t.test('conditions: who has fewer rounds of which case is named', async t => {
   const second = sample('kept', 'lb4-epoll', 2, 12);
   t.match(
     block('conditions', [...SAMPLES, second]).join('\n'),
-    '2 rounds of each case, but of `udp-1` 1, `kept-4000` 1',
+    '2 rounds of each case, but lb4 epoll 1 of `kept-4000`, `udp-1`; lb4 net 1 of `kept`; HAProxy 1 of `kept`, `kept-4000`, ',
   );
 });
 

@@ -70,7 +70,7 @@ t.test('a flow that moves to another backend while it is copied, one that ends, 
     protocol: 'udp',
     listen: [onLoopback(0, '::1')],
     backends: [onLoopback(server.port, '::1'), onLoopback(other.port, '::1')],
-    timeouts: { connect: 0, idle: 60_000, halfClosed: 0, queue: 0 },
+    timeouts: { connect: 0, idle: 60_000, halfClosed: 0, queue: 0, header: 5_000 },
   });
   const asker = await udpPeer(t, '::1');
   await asker.send('one', relays.port, '::1');

@@ -50,7 +50,9 @@ function prepare(endpoint: Endpoint): Prepared {
     const mayMeetItself = endpoint.kind === 'ip' && isLoopback(endpoint.host) && isEphemeral(endpoint.port);
     const peer = new Peer();
     if (endpoint.kind === 'ip') peer.setText(endpoint.host, endpoint.port);
-    found = { ...packEndpoint(endpoint), mayMeetItself, peer };
+    // Field by field: V8 gives each object that is spread a hidden class of its own, and then every access is looked up.
+    const { family, bytes } = packEndpoint(endpoint);
+    found = { family, bytes, mayMeetItself, peer };
     packed.set(endpoint, found);
   }
   return found;
@@ -198,7 +200,11 @@ export class EpollDial extends TimerEntry implements Dial, Pollable {
 
   private wait(): void {
     this.connecting = true;
-    this.loop.add(this.fd, this, STREAM_EVENTS);
+    try {
+      this.loop.add(this.fd, this, STREAM_EVENTS);
+    } catch (error) {
+      this.fail((error as NodeJS.ErrnoException).errno ?? 0);
+    }
   }
 
   private bindSource(source: string): boolean {

@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import koffi from 'koffi';
 import { Lb4Error } from '../../errors.js';
 
@@ -13,6 +14,20 @@ export type Pointer = bigint | Uint8Array;
 
 interface Library {
   func(prototype: string): unknown;
+}
+
+/** Where the C compiler of this platform puts the fields of a structure, in bytes. */
+export interface Layout {
+  readonly size: number;
+  readonly offsets: Readonly<Record<string, number>>;
+}
+
+/** The layout of a structure with these fields, by their C types, in this order. */
+export function layoutOf(fields: Readonly<Record<string, string>>): Layout {
+  const type = koffi.struct({ ...fields });
+  const names = Object.keys(fields);
+  const offsets = Object.fromEntries(names.map(name => [name, koffi.offsetof(type, name)]));
+  return { size: koffi.sizeof(type), offsets };
 }
 
 const lib: Library = koffi.load(null);
@@ -92,6 +107,7 @@ export const recvmmsg = bind<
 export const sendmmsg = bind<(fd: Fd, messages: Pointer, count: number, flags: number) => number>(
   'int sendmmsg(int fd, void *messages, unsigned int count, int flags)',
 );
+const munmap = bind<(address: bigint, length: number) => number>('int munmap(void *address, size_t length)');
 const mmap = bind<
   (address: null, length: number, protection: number, flags: number, fd: Fd, offset: number) => bigint
 >('void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)');
@@ -143,9 +159,14 @@ export const E = {
   EINPROGRESS: 115,
 } as const;
 
-/** An error number as a system error, so that one place puts all of them into words (src/system-error.ts). */
+const NAMES = new Map(Object.entries(constants.errno).map(([name, number]) => [number, name]));
+
+/**
+ * An error number as a system error with its `code` (ECONNREFUSED), so that one place puts all of them into words
+ * (src/system-error.ts).
+ */
 export function systemError(number: number): NodeJS.ErrnoException {
-  const code = Object.entries(E).find(([, value]) => value === number)?.[0] ?? `errno ${number}`;
+  const code = NAMES.get(number) ?? `errno ${number}`;
   return Object.assign(new Error(code), { code, errno: number });
 }
 
@@ -218,11 +239,21 @@ export const EPOLL_EVENT = process.arch === 'x64' ? { words: 3, data: 1 } : { wo
 const PROT_READ_WRITE = 3;
 const MAP_PRIVATE_ANONYMOUS = 0x22;
 
-/** Memory outside of the JavaScript heap that stays where it is: its address and a view of it. Zeroed. */
-export function mapMemory(length: number): { address: bigint; memory: ArrayBuffer } {
+/** Give back what `mapMemory` gave, in this thread or in one that has ended: nobody may look at it any more. */
+export function unmapMemory(address: bigint, length: number): void {
+  munmap(address, length);
+}
+
+export interface Mapping {
+  readonly address: bigint;
+  readonly memory: ArrayBuffer;
+}
+
+/** Memory outside of the JavaScript heap that stays where it is: its address and a view of it. Zeroed. Throws Lb4Error LB4_LIMIT. */
+export function mapMemory(length: number): Mapping {
   const address = mmap(null, length, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS, -1, 0);
   if (address === 0xffff_ffff_ffff_ffffn) {
-    throw new Lb4Error('LB4_LIMIT', `cannot map ${length} bytes of memory: errno ${errno()}`);
+    throw new Lb4Error('LB4_LIMIT', `cannot map ${length} bytes of memory: ${systemError(errno()).code}`);
   }
   return { address, memory: koffi.view(address, length) };
 }

@@ -138,10 +138,18 @@ export class EpollListener extends TimerEntry implements Listener, Pollable {
         }
         continue;
       }
-      const peer = readSockaddr(slab.data, slab.sockaddrAt, new Peer());
       loop.opened(fd);
+      const peer = readSockaddr(slab.data, slab.sockaddrAt, new Peer());
       const conn = new EpollConn(loop, fd, peer, this.unix, this.keepalive);
-      loop.add(fd, conn, STREAM_EVENTS);
+      try {
+        loop.add(fd, conn, STREAM_EVENTS);
+      } catch (error) {
+        // The system watches no more descriptors for this user.
+        conn.release();
+        this.observer.leave();
+        this.rest(describeSystemError(error));
+        return;
+      }
       this.observer.onAccept(conn);
     }
   }

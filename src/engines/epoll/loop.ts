@@ -31,13 +31,13 @@ export interface Pollable {
 
 /** One thread's epoll: who waits for which descriptor, timers, and turns for those who used up their budget. */
 export class Loop {
-  readonly slab = new Slab();
+  readonly slab: Slab;
   readonly timers: TimerWheel;
   /** Monotonic ms, read once a turn. */
   time: number;
   /** Somebody wrote to the wake-up descriptor: there is work for Node's own event loop. */
   woken = false;
-  private readonly ledger: FdLedger;
+  readonly ledger: FdLedger;
   private readonly epoll: number;
   private readonly owners: (Pollable | undefined)[] = [];
   /** Told apart by this number: an event that is still in the batch for a descriptor that was closed and reused. */
@@ -53,6 +53,7 @@ export class Loop {
   /** `wakeFd` is the owner's: an eventfd that outlives this thread, so that no late writer hits another descriptor. */
   constructor(ledger: FdLedger, wakeFd: number) {
     this.ledger = ledger;
+    this.slab = new Slab(ledger);
     this.time = monotonic();
     this.timers = new TimerWheel(this.time, TICK_MS);
     this.epoll = check(epollCreate(O_CLOEXEC));

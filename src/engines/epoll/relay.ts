@@ -33,6 +33,8 @@ export class EpollRelay implements Relay {
   readonly upstream: EpollConn;
   /** Who ended it first. */
   end: RelayEnd | undefined = undefined;
+  /** Who broke it off after that. */
+  cut: RelayEnd | undefined = undefined;
   askedAt: number;
   private readonly loop: Loop;
   private readonly pipes: PipePool;
@@ -247,7 +249,9 @@ export class EpollRelay implements Relay {
   onBroken(from: EpollConn): void {
     const to = from.other!;
     if (from.leaving || from.closed) return;
-    this.end ??= from === this.client ? 'client_reset' : 'backend_reset';
+    const how = from === this.client ? 'client_reset' : 'backend_reset';
+    if (this.end === undefined) this.end = how;
+    else this.cut ??= how;
     this.dropPipe(from);
     from.release();
     if (!to.closed) to.resetWhenDelivered();
@@ -293,6 +297,7 @@ export class EpollRelay implements Relay {
     this.over = true;
     this.dropPipe(this.client);
     this.dropPipe(this.upstream);
-    this.observer.onRelayEnd(this.aborted ? undefined : this.end);
+    if (this.aborted) this.observer.onRelayEnd(undefined);
+    else this.observer.onRelayEnd(this.end, this.cut);
   }
 }

@@ -1,4 +1,4 @@
-import { mapMemory } from './libc.js';
+import type { FdLedger } from './ledger.js';
 
 /** What one recv asks for at most, and the size of the buffer that all connections of a thread share. */
 export const READ_SIZE = 65_536;
@@ -31,13 +31,13 @@ export class Slab {
   readonly pair: bigint;
   readonly pairWords: Int32Array;
 
-  constructor() {
+  constructor(ledger: FdLedger) {
     const eventsAt = READ_SIZE;
     const eventAt = eventsAt + MAX_EVENTS * EVENT_BYTES;
     const sockaddrAt = eventAt + EVENT_BYTES;
     const lengthAt = sockaddrAt + ADDRESS_BYTES;
     const pairAt = lengthAt + 8;
-    const { address, memory } = mapMemory(pairAt + 8);
+    const { address, memory } = ledger.map(pairAt + 8);
     this.bytes = new Uint8Array(memory);
     this.data = new DataView(memory);
     this.buffer = address;

@@ -181,6 +181,7 @@ export class EpollTransfer implements Transfer {
     into.number(one.activeAt);
     into.number(one.askedAt);
     into.number(ENDS.indexOf(one.end));
+    into.number(ENDS.indexOf(one.cut));
     this.saveConnState(one.client, into);
     this.saveConnState(one.upstream, into);
   }
@@ -192,6 +193,7 @@ export class EpollTransfer implements Transfer {
     one.activeAt = from.number();
     one.askedAt = from.number();
     one.end = ENDS[from.number()];
+    one.cut = ENDS[from.number()];
     this.loadConnState(one.client, from);
     this.loadConnState(one.upstream, from);
   }

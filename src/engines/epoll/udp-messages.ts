@@ -1,4 +1,4 @@
-import { mapMemory } from './libc.js';
+import type { FdLedger } from './ledger.js';
 import { Addresses, type DatagramRing, SLOT_BYTES, SLOTS } from './udp-ring.js';
 
 const MSG_BYTES = 64;
@@ -31,11 +31,11 @@ export class MessageArray {
   private readonly namesAt: number;
   private readonly controlsAt: number;
 
-  constructor(named: boolean) {
+  constructor(ledger: FdLedger, named: boolean) {
     this.iovsAt = SLOTS * MSG_BYTES;
     this.namesAt = this.iovsAt + SLOTS * IOV_BYTES;
     this.controlsAt = this.namesAt + SLOTS * NAME_BYTES;
-    const { address, memory } = mapMemory(this.controlsAt + SLOTS * CONTROL_BYTES);
+    const { address, memory } = ledger.map(this.controlsAt + SLOTS * CONTROL_BYTES);
     this.data = new DataView(memory);
     this.words = new Int32Array(memory);
     this.at = Array.from({ length: SLOTS }, (_, i) => address + BigInt(i * MSG_BYTES));
@@ -51,8 +51,8 @@ export class MessageArray {
   }
 
   /** Messages to receive into the ring: number i goes to slot i. */
-  static receiving(ring: DatagramRing, named: boolean): MessageArray {
-    const messages = new MessageArray(named);
+  static receiving(ledger: FdLedger, ring: DatagramRing, named: boolean): MessageArray {
+    const messages = new MessageArray(ledger, named);
     for (let i = 0; i < SLOTS; i++) messages.setBuffer(i, ring.addresses, i, SLOT_BYTES);
     if (named) messages.restore(0, SLOTS);
     return messages;

@@ -1,4 +1,5 @@
 import type { DatagramPeer } from '../engine.js';
+import type { FdLedger } from './ledger.js';
 import { E, errno, MSG_DONTWAIT, SOL_UDP, send, sendmmsg, sendmsg, UDP_SEGMENT } from './libc.js';
 import { MessageArray } from './udp-messages.js';
 import { type DatagramRing, NONE, SLOTS } from './udp-ring.js';
@@ -18,14 +19,15 @@ const MAX_BYTES = 61_440;
  */
 export class DatagramOut {
   private readonly ring: DatagramRing;
-  private readonly messages = new MessageArray(true);
+  private readonly messages: MessageArray;
   /** Of each message: its first buffer, and how many it has. */
   private readonly firstBuffer = new Uint16Array(SLOTS);
   private readonly buffers = new Uint16Array(SLOTS);
   /** The kernel refuses to cut what does not fit through a link, and then larger datagrams are not joined any more. */
   private largest = MAX_BYTES;
 
-  constructor(ring: DatagramRing) {
+  constructor(ledger: FdLedger, ring: DatagramRing) {
+    this.messages = new MessageArray(ledger, true);
     this.ring = ring;
   }
 

@@ -1,5 +1,5 @@
 import type { DatagramPeer } from '../engine.js';
-import { mapMemory } from './libc.js';
+import type { FdLedger } from './ledger.js';
 
 /** Datagrams that are read before those in hand are sent on. */
 export const SLOTS = 256;
@@ -44,8 +44,8 @@ export class DatagramRing {
   /** The first free slot. */
   next = 0;
 
-  constructor() {
-    const { address, memory } = mapMemory(SLOTS * SLOT_BYTES);
+  constructor(ledger: FdLedger) {
+    const { address, memory } = ledger.map(SLOTS * SLOT_BYTES);
     this.bytes = new Uint8Array(memory);
     this.slotAt = Array.from({ length: SLOTS }, (_, i) => address + BigInt(i * SLOT_BYTES));
     this.addresses = new Addresses(address, SLOTS, SLOT_BYTES);

@@ -14,20 +14,26 @@ import type { DatagramSocket } from './udp-socket.js';
  */
 export class UdpSide {
   readonly loop: Loop;
-  readonly ring = new DatagramRing();
+  readonly ring: DatagramRing;
   /** To receive with names and control messages: on listeners. */
-  readonly named = MessageArray.receiving(this.ring, true);
+  readonly named: MessageArray;
   /** To receive from the one peer of a connected socket. */
-  readonly unnamed = MessageArray.receiving(this.ring, false);
+  readonly unnamed: MessageArray;
   /** Counts turns of the loop. */
   turn = 0;
-  private readonly out = new DatagramOut(this.ring);
-  /** Sockets with a queue, and some whose queue was sent already. */
-  private readonly waiting: DatagramSocket[] = [];
+  private readonly out: DatagramOut;
+  /** The first `waitingCount` have a queue, but for some whose queue was sent already. Emptying an array frees its memory each time. */
+  private readonly waiting: (DatagramSocket | undefined)[] = [];
+  private waitingCount = 0;
   private readonly packed = new WeakMap<Endpoint, PackedEndpoint>();
 
   constructor(loop: Loop) {
     this.loop = loop;
+    const { ledger } = loop;
+    this.ring = new DatagramRing(ledger);
+    this.named = MessageArray.receiving(ledger, this.ring, true);
+    this.unnamed = MessageArray.receiving(ledger, this.ring, false);
+    this.out = new DatagramOut(ledger, this.ring);
     loop.atEndOfTurn(() => {
       this.flush();
       this.turn = (this.turn + 1) | 0;
@@ -67,7 +73,7 @@ export class UdpSide {
     ring.after[slot] = NONE;
     if (socket.head === NONE) {
       socket.head = slot;
-      this.waiting.push(socket);
+      this.waiting[this.waitingCount++] = socket;
     } else {
       ring.after[socket.tail] = slot;
     }
@@ -81,8 +87,12 @@ export class UdpSide {
 
   private flush(): void {
     const { waiting } = this;
-    for (let i = 0; i < waiting.length; i++) this.out.send(waiting[i]!);
-    waiting.length = 0;
+    for (let i = 0; i < this.waitingCount; i++) {
+      const socket = waiting[i]!;
+      waiting[i] = undefined;
+      this.out.send(socket);
+    }
+    this.waitingCount = 0;
     this.ring.next = 0;
   }
 

@@ -14,6 +14,7 @@ export class NetRelay implements Relay {
   private readonly now: () => number;
   private readonly resets: ResetQueue;
   private end: RelayEnd | undefined = undefined;
+  private cut: RelayEnd | undefined = undefined;
   private aborted = false;
   private startedAt: number;
 
@@ -73,7 +74,9 @@ export class NetRelay implements Relay {
   }
 
   onBroken(from: NetConn): void {
-    this.end ??= from === this.client ? 'client_reset' : 'backend_reset';
+    const how = from === this.client ? 'client_reset' : 'backend_reset';
+    if (this.end === undefined) this.end = how;
+    else this.cut ??= how;
     this.resets.add(from.other!);
   }
 
@@ -86,7 +89,8 @@ export class NetRelay implements Relay {
 
   onClose(): void {
     if (this.client.closed && this.upstream.closed) {
-      this.observer.onRelayEnd(this.aborted ? undefined : this.end);
+      if (this.aborted) this.observer.onRelayEnd(undefined);
+      else this.observer.onRelayEnd(this.end, this.cut);
     }
   }
 

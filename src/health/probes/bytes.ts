@@ -18,3 +18,25 @@ export function quoteBytes(bytes: Uint8Array): string {
   }
   return bytes.length > SHOWN ? `"${text}…"` : `"${text}"`;
 }
+
+/** What a server has said so far. Adding to it costs the same however it is cut. */
+export class Gathered {
+  length = 0;
+  private buffer = Buffer.allocUnsafe(256);
+
+  /** A view, until more is added. */
+  get bytes(): Buffer {
+    return this.buffer.subarray(0, this.length);
+  }
+
+  add(chunk: Uint8Array): void {
+    const length = this.length + chunk.length;
+    if (length > this.buffer.length) {
+      const larger = Buffer.allocUnsafe(Math.max(length, 2 * this.buffer.length));
+      larger.set(this.bytes);
+      this.buffer = larger;
+    }
+    this.buffer.set(chunk, this.length);
+    this.length = length;
+  }
+}

@@ -1,6 +1,6 @@
 import { formatAddress } from '../../address.js';
 import { WELL } from '../finding.js';
-import { quoteBytes } from './bytes.js';
+import { Gathered, quoteBytes } from './bytes.js';
 import { type Probe, ProbeError } from './probe.js';
 import { converse, MAX_ANSWER, type TcpTarget } from './wire.js';
 
@@ -17,15 +17,17 @@ export function tcpExchangeProbe(target: TcpTarget, { send, expect }: Exchange):
     description: `exchange ${formatAddress(target.endpoint)}`,
     check: (timeoutMs, signal) =>
       converse(target, timeoutMs, signal, async wire => {
-        let answer = Buffer.alloc(0);
-        wire.waiting = () => `: ${mismatch(expect, answer)}`;
+        const answer = new Gathered();
+        wire.waiting = () => `: ${mismatch(expect, answer.bytes)}`;
         if (send.length > 0) wire.write(send);
         for (;;) {
           const chunk = await wire.read();
-          if (chunk === undefined) throw new ProbeError(mismatch(expect, answer, 'end of connection'));
-          answer = Buffer.concat([answer, chunk]);
-          if (answer.includes(wanted)) return WELL;
-          if (answer.length >= MAX_ANSWER) throw new ProbeError(mismatch(expect, answer));
+          if (chunk === undefined) throw new ProbeError(mismatch(expect, answer.bytes, 'end of connection'));
+          // What was looked through is not looked through again, but for where the expected bytes may have begun.
+          const from = Math.max(0, answer.length - wanted.length);
+          answer.add(chunk);
+          if (answer.bytes.includes(wanted, from)) return WELL;
+          if (answer.length >= MAX_ANSWER) throw new ProbeError(mismatch(expect, answer.bytes));
         }
       }),
   };

@@ -1,0 +1,3 @@
+import { inOwnNetwork } from '../fixtures/own-network.js';
+
+await inOwnNetwork(new URL('./network.js', import.meta.url));
