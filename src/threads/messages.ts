@@ -33,7 +33,7 @@ export type Request =
   | { readonly type: 'commit'; readonly plan: Plan }
   | { readonly type: 'abandon' }
   | { readonly type: 'go' }
-  | { readonly type: 'copy' }
+  | { readonly type: 'copy'; readonly first: boolean; readonly most: number }
   | { readonly type: 'freeze' }
   | { readonly type: 'thaw' }
   | { readonly type: 'adopt'; readonly deliveries: readonly Delivery[] }

@@ -124,7 +124,7 @@ async function answer(request: Numbered): Promise<Answer> {
       go();
       break;
     case 'copy':
-      return { type: 'exported', given: plane.outgoing.copy() };
+      return { type: 'exported', given: plane.outgoing.copy(request.first, request.most) };
     case 'freeze':
       return { type: 'exported', given: freeze() };
     case 'thaw':
