@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { program } from '../../test/integration/programs.js';
 
 /** What programs that know nothing of lb4 have said. */
 export interface Outcome {
@@ -55,7 +56,9 @@ export function redisBenchmark(port: number, words: readonly string[], requests:
   const loop = (async () => {
     while (!stopped) {
       const args = ['-h', '127.0.0.1', '-p', String(port), '-q', '-t', 'set,get', '-n', String(requests)];
-      const child = spawn('redis-benchmark', [...args, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
+      const child = spawn(program('redis-benchmark'), [...args, ...words], {
+        stdio: ['ignore', 'pipe', 'pipe'],
+      });
       listen(child, line => {
         if (FAULT.test(line)) errors.push(line);
       });

@@ -47,6 +47,15 @@ function child(scope: Scope, name: string): ChildProcess {
   return process;
 }
 
+const scopes = new Set<Scope>();
+// What was started must not outlive this.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, async () => {
+    for (const scope of scopes) await scope.end();
+    process.exit(1);
+  });
+}
+
 async function ask(clients: ChildProcess, message: object | string): Promise<ClientReport> {
   const answer = once(clients, 'message');
   clients.send(message);
@@ -56,6 +65,7 @@ async function ask(clients: ChildProcess, message: object | string): Promise<Cli
 /** Everything at once through `upgrades` upgrades of one balancer. */
 async function loaded(which: keyof typeof BUILDERS): Promise<boolean> {
   const scope = new Scope();
+  scopes.add(scope);
   try {
     const redis = new Redis(scope.test, 'redis', await freePort());
     redis.start();
@@ -173,6 +183,7 @@ function print({ name }: Balancer, { quiet, freezes, seen, left, outcomes, repor
 /** How long `count` connections stand still, ten of them asking all the time. */
 async function frozen(count: number): Promise<void> {
   const scope = new Scope();
+  scopes.add(scope);
   try {
     const servers = child(scope, './backends.js');
     const [{ echo, sink }] = (await once(servers, 'message')) as [Backends];

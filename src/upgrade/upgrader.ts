@@ -56,8 +56,12 @@ export class Upgrader {
       return await during(this.run(path, timeout));
     } catch (error) {
       const errors = errorLines(error).flatMap(line => line.split('\n'));
-      logger.error({ errors }, 'upgrade refused: nothing was changed');
-      balancer.tell({ type: 'upgrade_refused', errors });
+      if (this.current?.committed === true) {
+        logger.error({ errors }, 'the new process failed after it had taken over: nobody serves any more');
+      } else {
+        logger.error({ errors }, 'upgrade refused: nothing was changed');
+        balancer.tell({ type: 'upgrade_refused', errors });
+      }
       throw error;
     } finally {
       this.underWay = false;
@@ -125,6 +129,8 @@ export class Upgrader {
       this.current = undefined;
       return report;
     } catch (error) {
+      // Its addresses are free for whoever is started next.
+      await successor.kill();
       this.end(Promise.reject(error));
       throw error;
     }

@@ -178,3 +178,15 @@ t.test('SIGUSR2, and several upgrades in a row', async t => {
   process.kill(lb.pid, 'SIGTERM');
   await kept.works();
 });
+
+t.test('a new process that fails after it has taken over ends both, with an error', async t => {
+  const { lb } = await start(t);
+  const old = lb.pid;
+  const program = lb.variant('late', at('get go', `process.kill(process.pid, 'SIGKILL');`));
+  const { code } = await lb.run('upgrade', '--program', program);
+  t.equal(code, 1);
+  t.equal(await lb.program.exited(), 1);
+  t.match(lb.program.stderr, /the new process ended by SIGKILL/);
+  t.notOk(isAlive(old));
+  t.ok(lb.program.log.all.some(({ msg }) => /failed after it had taken over/.test(msg)));
+});
