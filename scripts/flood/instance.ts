@@ -10,7 +10,7 @@ import { printConfig } from '../../src/config/print.js';
 import type { ConfigInput } from '../../src/config/schema.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-const START_MS = 20_000;
+const START_MS = 60_000;
 
 /** lb4 as a process of its own, that writes its log as it would anywhere. */
 export interface Instance {

@@ -43,7 +43,8 @@ async function main(words: string[]): Promise<number> {
   }
   const inside = process.env[INSIDE] !== undefined;
   if (!inside && canUnshare()) return again(words);
-  const floods = (values.only ?? Object.keys(FLOODS).join()).split(',');
+  const all = Object.keys(FLOODS).filter(name => !values.small || FLOODS[name]!.small > 0);
+  const floods = values.only?.split(',') ?? all;
   const unknown = floods.find(name => !Object.hasOwn(FLOODS, name));
   if (unknown !== undefined) {
     console.error(`no flood ${JSON.stringify(unknown)}; see --help`);

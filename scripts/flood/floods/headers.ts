@@ -9,7 +9,7 @@ const BYTE_MS = 500;
 const HEADER = 'PROXY TCP4 198.51.100.7 198.51.100.8 ';
 
 const { ports, amount, small } = workerData as FloodTask;
-stepBack();
+if (!small) stepBack();
 const until = performance.now() + (small ? 3_500 : 10_000);
 let opened = 0;
 let closed = 0;

@@ -8,8 +8,8 @@ const AT_A_TIME = 200;
 /** Long after the interface should have hung up. */
 const PATIENCE_MS = 15_000;
 
-const { ports, amount } = workerData as FloodTask;
-stepBack();
+const { ports, amount, small } = workerData as FloodTask;
+if (!small) stepBack();
 const tally = { answered: 0, refused: 0, hungUp: 0 };
 
 type Kind = (socket: Socket) => void;

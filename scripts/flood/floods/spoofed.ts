@@ -14,8 +14,8 @@ const FIRST = 0x0a000001;
 const SOURCES = 0xfffffe;
 const LOOPBACK = 0x7f000001;
 
-const { ports, amount, perSecond } = workerData as FloodTask;
-stepBack();
+const { ports, amount, perSecond, small } = workerData as FloodTask;
+if (!small) stepBack();
 const fd = check(socket(AF_INET, SOCK_RAW, IPPROTO_RAW));
 const address = Buffer.alloc(16);
 address.writeUInt16LE(AF_INET, 0);
