@@ -3,11 +3,13 @@ import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FloodTask } from '../flood.js';
+import { stepBack } from '../priority.js';
 
 const BYTE_MS = 500;
 const HEADER = 'PROXY TCP4 198.51.100.7 198.51.100.8 ';
 
 const { ports, amount, small } = workerData as FloodTask;
+if (!small) stepBack();
 const until = performance.now() + (small ? 3_500 : 10_000);
 let opened = 0;
 let closed = 0;
