@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import swagger from '@fastify/swagger';
 import fastify, {
   type FastifyBaseLogger,
@@ -35,6 +36,8 @@ const BODY_LIMIT = 65_536;
 const PARAM_LIMIT = 1_024;
 /** Slow requests and idle connections must not pile up beside the traffic. */
 const REQUEST_TIMEOUT_MS = 5_000;
+/** How long whoever sent something malformed has to read why. */
+const LINGER_MS = 1_000;
 /** Streams of events and some more; `divideDescriptors` leaves room for them. */
 const MAX_CONNECTIONS = 24;
 
@@ -55,7 +58,7 @@ export async function buildServer(context: AdminContext, guard: Guard, gate: Gat
     },
     clientErrorHandler: (error, socket) => {
       if (!socket.writable || error.code === 'ECONNRESET') socket.destroy();
-      else socket.end(malformed(error.code));
+      else socket.end(malformed(error.code), () => hangUp(socket, error.code));
     },
   }).withTypeProvider<ZodTypeProvider>();
   app.server.maxConnections = MAX_CONNECTIONS;
@@ -87,6 +90,12 @@ export async function buildServer(context: AdminContext, guard: Guard, gate: Gat
   app.get('/openapi.json', { schema: { summary: 'This document', hide: true } }, () => app.swagger());
   await app.ready();
   return app;
+}
+
+/** One that is not waited for would keep its place. Bytes that nobody read would turn the close into a reset, which overtakes the answer. */
+function hangUp(socket: Duplex, code: string | undefined): void {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') socket.destroy();
+  else setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }
 
 /** Bodies are JSON. One that is empty is none, whatever its type says: clients name the type with every request. */
