@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import t, { type Test } from 'tap';
-import { Actor, type Part, PARTS } from '../fixtures/actors.js';
+import { Actor, PARTS, type Part } from '../fixtures/actors.js';
 import { backend, echo } from '../fixtures/backends.js';
 import { ENGINE } from '../fixtures/balancer.js';
 import { client } from '../fixtures/clients.js';
@@ -14,7 +14,7 @@ const CLIENTS = LONG ? 60 : 4;
 /** What the backend says. */
 const SAYS = LONG ? 700_000 : 200_000;
 const WEATHERS: Readonly<Record<string, Weather>> = {
-  'delay of 25 ms': { delayMs: 25 },
+  'delay of 10 ms': { delayMs: 10 },
   reordering: { delayMs: 2, jitterMs: 12 },
   'loss of 3 %': { loss: 0.03 },
   'all of it, and packets that come twice': { delayMs: 3, jitterMs: 8, loss: 0.02, duplicates: 0.03 },
@@ -42,7 +42,6 @@ async function talk(t: Test, lab: Lab, port: number, host: string, whileTalking 
     lines.map(({ reason }) => reason).join(' '),
   );
 }
-
 
 const link = await Link.open(t);
 
