@@ -14,7 +14,7 @@ const CLIENTS = LONG ? 60 : 4;
 /** What the backend says. */
 const SAYS = LONG ? 700_000 : 200_000;
 const WEATHERS: Readonly<Record<string, Weather>> = {
-  'delay of 25 ms': { delayMs: 25 },
+  'delay of 10 ms': { delayMs: 10 },
   reordering: { delayMs: 2, jitterMs: 12 },
   'loss of 3 %': { loss: 0.03 },
   'all of it, and packets that come twice': { delayMs: 3, jitterMs: 8, loss: 0.02, duplicates: 0.03 },

@@ -10,6 +10,9 @@ import { MountedDisk } from '../fixtures/disk.js';
 import { CLI, folder, writeConfig } from '../fixtures/program.js';
 import { until } from '../fixtures/until.js';
 
+/** A busy machine takes long to start a program. */
+const START_MS = 60_000;
+
 /** lb4 with its log to this descriptor; it serves once its port answers. */
 async function start(t: Test, stdout: number | 'pipe', format = 'json') {
   const server = await backend(t, echo);
@@ -37,7 +40,7 @@ async function start(t: Test, stdout: number | 'pipe', format = 'json') {
   await until('it serves', async () => {
     if (child.exitCode !== null) throw new Error(`it ended: ${stderr}`);
     return (await answer()) === 'ping';
-  });
+  }, START_MS);
   return { child, serve, stderr: () => stderr };
 }
 

@@ -207,7 +207,7 @@ export class Real {
 
   /** Log, metrics and status, over all runs. */
   async audit(): Promise<void> {
-    await accountsAgree(this.t, this.lb);
+    await accountsAgree(this.t, this.lb, { returned: true });
   }
 }
 
