@@ -19,6 +19,9 @@ const view = new View(async (service, backend, wanted) => {
   await refresh();
 });
 
+/** Tokens given so far: a refusal of an older one says nothing about the last. */
+let tokens = 0;
+
 function askForToken(why) {
   if (!$('login').hidden) return;
   $('login-error').textContent = why;
@@ -28,6 +31,7 @@ function askForToken(why) {
 
 $('login').addEventListener('submit', async event => {
   event.preventDefault();
+  tokens++;
   useToken($('token').value);
   $('token').value = '';
   $('login').hidden = true;
@@ -35,11 +39,13 @@ $('login').addEventListener('submit', async event => {
 });
 
 async function refresh() {
+  const asked = tokens;
   let lost = '';
   try {
     view.show(await status());
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
+    if (asked !== tokens) return;
     lost = error.message;
     if (error.status === 403) askForToken(error.message);
   }
