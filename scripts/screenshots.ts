@@ -53,6 +53,7 @@ const admin = new Admin({
   balancer,
   log: silentLogger(),
   reload: () => Promise.reject(new Error('no file')),
+  upgrade: () => Promise.reject(new Error('no program')),
 });
 await balancer.start();
 (await admin.prepare(config)).commit();

@@ -4,7 +4,8 @@ import { parseConfigObject } from './config/parse.js';
 import type { Config, ConfigInput } from './config/schema.js';
 import { startDataPlane } from './control/data-plane.js';
 import { drainPace } from './control/drains.js';
-import { type BalancerEvent, EventHub, type EventListener } from './control/events.js';
+import { type Estate, type Holders, type Outline, readEstate, writeEstate } from './control/estate.js';
+import { type BalancerEvent, EventHub, type EventListener, type Happening } from './control/events.js';
 import { Incidents } from './control/incidents.js';
 import { Journal } from './control/journal.js';
 import type { Measures } from './control/measure.js';
@@ -21,6 +22,7 @@ import { type Logger, silentLogger } from './log.js';
 import { monotonic } from './monotonic.js';
 import type { PassedSocket } from './pool/plan.js';
 import { PROCESS_SLOT, SharedTable } from './pool/table.js';
+import type { Heirloom } from './threads/handover.js';
 import type { Plane } from './threads/plane.js';
 import { threadCount } from './threads/start.js';
 import { Turn } from './turn.js';
@@ -43,6 +45,18 @@ export interface Applied extends ConfigDiff {
   readonly changes: readonly string[];
   /** What was changed while running and gave way to the configuration, in words. */
   readonly overruled: readonly string[];
+}
+
+/** What a process gives to its successor. */
+export interface Giving {
+  readonly plane: Plane;
+  readonly outline: Outline;
+  /** Sockets that were open before this process was started. */
+  readonly sockets: readonly PassedSocket[];
+  /** All that there is to know. */
+  estate(): Estate;
+  /** From here on nobody hears of events any more: they would be told by this process and not be known to the other. */
+  hush(): void;
 }
 
 /** How often a drain looks whether it is done. */
@@ -72,7 +86,10 @@ export class Balancer extends Operations {
   private readonly faults: boolean;
   private faulty: FaultyEngine | undefined;
   private ticker: NodeJS.Timeout | undefined;
-  private phase: 'new' | 'running' | 'draining' | 'closed' = 'new';
+  private phase: 'new' | 'standby' | 'running' | 'draining' | 'closed' = 'new';
+  /** Another process has taken over. */
+  private succeeded = false;
+  private readonly passed: readonly PassedSocket[];
   private readonly startedAt = monotonic();
 
   constructor(config: Config, { logger, resolver, sockets = [], faults = false }: BalancerOptions) {
@@ -86,32 +103,99 @@ export class Balancer extends Operations {
     const services = new ServiceSet({ config, table, journal, events, resolver, sockets: passed, turn });
     super({ services, table, journal, turn });
     this.faults = faults;
+    this.passed = sockets;
     this.journal = journal;
     this.events = events;
     this.incidents = new Incidents(events);
   }
 
   /**
-   * Find the backends, open the listeners and serve. Rejects with Lb4Error (an address in use, a strategy that cannot be
-   * loaded) and is closed then.
+   * Find the backends, open the listeners and serve. `inherited`: sockets that listen already. Rejects with Lb4Error (an address
+   * in use, a strategy that cannot be loaded) and is closed then.
    */
-  start(): Promise<void> {
+  async start(inherited: readonly Heirloom[] = []): Promise<void> {
+    await this.begin('running', plane => this.services.start(plane, inherited));
+    this.tick();
+  }
+
+  /**
+   * Get ready to go on with what another process serves, and touch nothing of it: to be followed by `goOn`. `inherited`: its
+   * listening sockets. The configuration of this balancer has to be the outline's. Rejects as `start` does.
+   */
+  async standBy({ services }: Outline, inherited: readonly Heirloom[]): Promise<Plane> {
+    await this.begin('standby', plane => this.services.restore(plane, services, inherited));
+    return this.plane!;
+  }
+
+  /** Whether it could be reloaded with this configuration, without doing it. Rejects with Lb4Error, as `apply` would. */
+  rehearse(config: Config): Promise<void> {
+    return this.turn.take(() => this.services.rehearse(config));
+  }
+
+  /** On standby: know everything that the other process knows; as often as wanted. */
+  inherit(estate: Estate): void {
+    writeEstate(estate, this.holders);
+  }
+
+  /** On standby: serve, as the other process did when it gave its estate. Resolves to when the data plane began, monotonic ms. */
+  async goOn({ services, shedding }: Estate): Promise<number> {
+    const plane = this.plane!;
+    await plane.go();
+    const at = monotonic();
+    this.phase = 'running';
+    this.services.resume(services);
+    this.shedder.resume(plane, this.services.list, shedding);
+    this.tick();
+    return at;
+  }
+
+  /**
+   * Have another process take over: nothing else changes while `give` is at work. Where that rejects everything goes on as
+   * before; else this balancer is over, and `close` or `destroy` end what is left of it. Rejects with Lb4Error LB4_CLOSED when it
+   * does not run.
+   */
+  handOver<T>(give: (giving: Giving) => Promise<T>): Promise<T> {
     return this.turn.take(async () => {
-      if (this.phase !== 'new') throw new Lb4Error('LB4_CLOSED', 'the balancer was started already');
-      this.phase = 'running';
+      const plane = this.running;
+      const { services, events } = this;
+      services.hold();
       try {
-        const { services, table, journal, events, faults } = this;
-        const { plane, faulty } = await startDataPlane({ services, table, journal, events, faults });
-        this.plane = plane;
-        this.faulty = faulty;
-        await services.start(plane);
+        const result = await give({
+          plane,
+          outline: { config: services.config, services: services.outline },
+          sockets: this.passed,
+          estate: () => readEstate(this.holders),
+          hush: () => events.hold(),
+        });
+        this.succeeded = true;
+        clearInterval(this.ticker);
+        this.shedder.stop();
+        services.stop();
+        return result;
       } catch (error) {
-        await this.destroyNow();
+        services.release();
+        events.release();
         throw error;
       }
-      this.ticker = setInterval(() => this.services.tick(monotonic()), TICK_MS);
-      this.ticker.unref();
     });
+  }
+
+  /**
+   * After `handOver`: end what is left here. Connections that went over (`gone`) are the other process's, and nothing is said to them;
+   * where they did not they may finish until `drain_timeout`. Resolves when nothing is left.
+   */
+  async leave(gone: boolean): Promise<void> {
+    if (gone) {
+      await this.plane!.handover!.leave();
+      await this.destroy();
+    } else {
+      await this.close();
+    }
+  }
+
+  /** Tell subscribers, and the log, of something that happened to the process. */
+  tell(happening: Happening): void {
+    this.events.emit(happening);
   }
 
   /**
@@ -159,6 +243,11 @@ export class Balancer extends Operations {
     return this.services.listening;
   }
 
+  /** The listening sockets, address by address. */
+  async sockets(): Promise<readonly Heirloom[]> {
+    return (await this.plane?.heirlooms()) ?? [];
+  }
+
   /** Everything as it is now, as a copy. */
   snapshot(): Snapshot {
     void this.plane?.settle();
@@ -194,7 +283,9 @@ export class Balancer extends Operations {
 
   /** Why this instance should get no traffic, in words; empty when it is ready for it. */
   unready(): string {
-    if (this.phase !== 'running') return this.phase === 'new' ? 'not started yet' : 'shutting down';
+    if (this.phase !== 'running' || this.succeeded) {
+      return this.phase === 'new' || this.phase === 'standby' ? 'not started yet' : 'shutting down';
+    }
     const idle = this.services.list.filter(service => !service.usable);
     if (idle.length === 0) return '';
     return `no usable backend: ${idle.map(({ config }) => config.name).join(', ')}`;
@@ -242,7 +333,7 @@ export class Balancer extends Operations {
       this.phase = 'draining';
       this.events.emit({ type: 'draining', active: this.active });
       this.services.freeze();
-      await this.plane?.stopAccepting();
+      await this.plane?.stopAccepting(this.succeeded);
     });
     if (this.phase === 'draining' && this.active > 0) {
       const { config, drains } = this.services;
@@ -260,8 +351,36 @@ export class Balancer extends Operations {
   }
 
   protected override get running(): Plane {
-    if (this.phase === 'running' && this.plane !== undefined) return this.plane;
+    if (this.phase === 'running' && this.plane !== undefined && !this.succeeded) return this.plane;
     throw new Lb4Error('LB4_CLOSED', 'the balancer is not running');
+  }
+
+  private get holders(): Holders {
+    const { services, events, incidents, shedder } = this;
+    return { services, events, incidents, shedder };
+  }
+
+  private begin(phase: 'running' | 'standby', serve: (plane: Plane) => Promise<void>): Promise<void> {
+    return this.turn.take(async () => {
+      if (this.phase !== 'new') throw new Lb4Error('LB4_CLOSED', 'the balancer was started already');
+      this.phase = phase;
+      try {
+        const { services, table, journal, events, faults } = this;
+        const standby = phase === 'standby';
+        const { plane, faulty } = await startDataPlane({ services, table, journal, events, faults, standby });
+        this.plane = plane;
+        this.faulty = faulty;
+        await serve(plane);
+      } catch (error) {
+        await this.destroyNow();
+        throw error;
+      }
+    });
+  }
+
+  private tick(): void {
+    this.ticker = setInterval(() => this.services.tick(monotonic()), TICK_MS);
+    this.ticker.unref();
   }
 
   /** Resolves when the last connection is over. */

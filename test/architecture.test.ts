@@ -77,9 +77,27 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
     ...['errors', 'version', 'monotonic', 'turn', 'log', 'config', 'strategies', 'pool', 'discovery'],
     ...['flow', 'engines/faults', 'threads', 'control'],
   ],
-  admin: ['errors', 'version', 'system-error', 'address', 'log', 'config', 'pool', 'control', 'balancer'],
+  admin: [
+    ...['errors', 'version', 'system-error', 'address', 'log', 'config', 'pool', 'engines/net'],
+    ...['control', 'balancer'],
+  ],
   // Talks to a running instance; of admin it knows where that listens.
   client: ['errors', 'system-error', 'config', 'pool', 'control', 'admin'],
+  // A process hands over to another one: both sides of it.
+  upgrade: [
+    ...[
+      'errors',
+      'version',
+      'monotonic',
+      'duration',
+      'system-error',
+      'log',
+      'config',
+      'pool',
+      'engines/epoll',
+    ],
+    ...['threads', 'control', 'balancer', 'admin'],
+  ],
   // The library's front door.
   index: [
     ...['errors', 'version', 'address', 'log', 'strategies', 'config', 'pool', 'discovery', 'flow'],
@@ -87,7 +105,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   ],
   cli: [
     ...['errors', 'version', 'duration', 'system-error', 'system-limits', 'turn', 'address', 'log', 'config'],
-    ...['strategies', 'pool', 'control', 'balancer', 'admin', 'client', 'service-manager'],
+    ...['strategies', 'pool', 'control', 'balancer', 'admin', 'upgrade', 'client', 'service-manager'],
   ],
 };
 

@@ -51,23 +51,23 @@ function conditions(report: Report): string {
   ].join('\n');
 }
 
-/** "5 rounds of each case", and which candidates and cases have fewer than the most. */
+/** "5 rounds of each case", which cases have fewer than the most, and which candidates fewer than their case. */
 function roundsOf(report: Report): string {
   const rounds = (samples: Report['samples']) => new Set(samples.map(({ round }) => round)).size;
-  const cases = casesOf(report).map(({ name }) => name);
-  const most = Math.max(0, ...cases.map(name => rounds(report.samples.filter(each => each.case === name))));
-  const fewer: string[] = [];
-  for (const { name, title } of report.candidates) {
-    const own = report.samples.filter(({ candidate }) => candidate === name);
-    const counts = new Map<number, string[]>();
-    for (const work of new Set(own.map(each => each.case))) {
-      const count = rounds(own.filter(each => each.case === work));
-      if (count < most) counts.set(count, [...(counts.get(count) ?? []), `\`${work}\``]);
+  const counts = casesOf(report).map(({ name }) => {
+    const samples = report.samples.filter(each => each.case === name);
+    return { name: `\`${name}\``, samples, count: rounds(samples) };
+  });
+  const most = Math.max(0, ...counts.map(({ count }) => count));
+  const fewer = counts.filter(({ count }) => count < most).map(({ name, count }) => `of ${name} ${count}`);
+  for (const { name: candidate, title } of report.candidates) {
+    for (const { name, samples, count } of counts) {
+      const own = rounds(samples.filter(each => each.candidate === candidate));
+      if (own > 0 && own < count) fewer.push(`of ${title} in ${name} ${own}`);
     }
-    for (const [count, names] of counts) fewer.push(`${title} ${count} of ${names.join(', ')}`);
   }
   const text = `${most} round${most === 1 ? '' : 's'} of each case`;
-  return fewer.length === 0 ? text : `${text}, but ${fewer.join('; ')}`;
+  return fewer.length === 0 ? text : `${text}, but ${fewer.join(', ')}`;
 }
 
 /** All that was found for each case of a group. */

@@ -1,5 +1,7 @@
 import type { ConfigInput } from '../../src/config/schema.js';
 
+export type EngineName = 'net' | 'epoll';
+
 /** Ports of one run; the same for every flood. */
 export interface Ports {
   /** Where the well-behaved ask. */
@@ -7,8 +9,10 @@ export interface Ports {
   /** Where the flood goes, if it does not go to the same place. */
   readonly flooded: number;
   readonly admin: number;
-  /** Something that echoes, TCP and UDP. */
+  /** The backend of the well-behaved: it echoes, TCP and UDP. */
   readonly echo: number;
+  /** That of the flood, where it has one of its own. */
+  readonly sink: number;
 }
 
 /** What a flood has done. */
@@ -23,8 +27,11 @@ export interface Flood {
   config(ports: Ports): Pick<ConfigInput, 'services' | 'runtime'>;
   /** The file of its thread, without ending. */
   readonly thread: 'connections' | 'headers' | 'spoofed' | 'requests';
-  /** How much of it: connections, sources, requests. `small` is for CI. */
+  /** How fast, where that is bounded. A thread of the net engine can read no more than some 50,000 datagrams a second. */
+  readonly perSecond?: Readonly<Record<EngineName, number>>;
+  /** How much of it: connections, sources, requests. */
   readonly amount: number;
+  /** The same for CI; 0 = CI has other tests of it. */
   readonly small: number;
   /** New connections of the well-behaved wait like all others. */
   readonly everybodyWaits?: boolean;
@@ -36,6 +43,10 @@ export interface Flood {
 export interface FloodTask {
   readonly ports: Ports;
   readonly amount: number;
+  /** As the flood has it, for this engine. */
+  readonly perSecond: number;
+  /** The short form. */
+  readonly small: boolean;
 }
 
 const health = { kind: 'none' } as const;
@@ -48,40 +59,40 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
   connections: {
     title: 'connections in bursts of 2,000 on a service with max_connections = 500',
     protocol: 'tcp',
-    config: ({ good, flooded, echo }) => ({
-      services: { good: service(good, echo), flooded: { ...service(flooded, echo), max_connections: 500 } },
+    config: ({ good, flooded, echo, sink }) => ({
+      services: { good: service(good, echo), flooded: { ...service(flooded, sink), max_connections: 500 } },
     }),
     thread: 'connections',
     amount: 100_000,
-    small: 10_000,
+    small: 4_000,
     maxGrowthMib: 64,
   },
   full: {
     title:
       'the same beyond max_connections of the process (1,000): whoever is in goes on, the others wait in the kernel',
     protocol: 'tcp',
-    config: ({ good, flooded, echo }) => ({
-      services: { good: service(good, echo), flooded: service(flooded, echo) },
+    config: ({ good, flooded, echo, sink }) => ({
+      services: { good: service(good, echo), flooded: service(flooded, sink) },
       runtime: { max_connections: 1_000 },
     }),
     everybodyWaits: true,
     thread: 'connections',
-    amount: 100_000,
-    small: 6_000,
+    amount: 40_000,
+    small: 0,
     maxGrowthMib: 64,
   },
   rate: {
     title: 'the same on a service with connection_rate = "100/s"',
     protocol: 'tcp',
-    config: ({ good, flooded, echo }) => ({
+    config: ({ good, flooded, echo, sink }) => ({
       services: {
         good: service(good, echo),
-        flooded: { ...service(flooded, echo), connection_rate: '100/s', connection_rate_per_client: '50/s' },
+        flooded: { ...service(flooded, sink), connection_rate: '100/s', connection_rate_per_client: '50/s' },
       },
     }),
     thread: 'connections',
-    amount: 100_000,
-    small: 10_000,
+    amount: 40_000,
+    small: 0,
     maxGrowthMib: 64,
   },
   headers: {
@@ -109,6 +120,7 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
       services: { good: { ...service(good, echo), protocol: 'udp', udp: { max_flows: 8_000 } } },
     }),
     thread: 'spoofed',
+    perSecond: { epoll: 50_000, net: 15_000 },
     amount: 1_000_000,
     small: 40_000,
     maxGrowthMib: 160,
@@ -120,7 +132,7 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
     config: ({ good, echo }) => ({ services: { good: service(good, echo) } }),
     thread: 'requests',
     amount: 20_000,
-    small: 1_000,
+    small: 240,
     maxGrowthMib: 96,
   },
 };

@@ -10,7 +10,7 @@ import { printConfig } from '../../src/config/print.js';
 import type { ConfigInput } from '../../src/config/schema.js';
 
 const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-const START_MS = 20_000;
+const START_MS = 60_000;
 
 /** lb4 as a process of its own, that writes its log as it would anywhere. */
 export interface Instance {
@@ -18,7 +18,7 @@ export interface Instance {
   memory(): number;
   /** Why connections ended, by reason. */
   readonly reasons: ReadonlyMap<string, number>;
-  /** Lines of its log that were warnings or worse: the first few. */
+  /** Lines of its log that were warnings or worse since it served: the first few. */
   readonly warnings: readonly string[];
   stop(): Promise<void>;
 }
@@ -33,18 +33,21 @@ export async function startInstance(input: ConfigInput): Promise<Instance> {
   process.on('exit', end);
   const reasons = new Map<string, number>();
   const warnings: string[] = [];
-  const ready = new Promise<void>((resolve, reject) => {
-    setTimeout(() => reject(new Error(`lb4 did not start within ${START_MS} ms`)), START_MS).unref();
+  let isReady = false;
+  await new Promise<void>((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`lb4 did not start within ${START_MS} ms`)), START_MS);
     child.once('exit', code => reject(new Error(`lb4 ended with ${code}`)));
     createInterface(child.stdout).on('line', line => {
       // Of a hundred thousand lines few are worth taking apart.
       const reason = /"reason":"(\w+)".*"msg":"connection"/.exec(line)?.[1];
       if (reason !== undefined) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-      else if (line.includes('"msg":"ready"')) resolve();
-      else if (/^{"level":[4-6]0/.test(line) && warnings.length < 10) warnings.push(line);
+      else if (line.includes('"msg":"ready"')) {
+        clearTimeout(late);
+        isReady = true;
+        resolve();
+      } else if (/^{"level":[4-6]0/.test(line) && isReady && warnings.length < 5) warnings.push(line);
     });
   });
-  await ready;
   return {
     memory: () =>
       Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) / 1_024,

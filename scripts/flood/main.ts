@@ -1,8 +1,8 @@
 /** node dist/scripts/flood/main.js: floods lb4 and looks at how the well-behaved fare; see --help. */
 import { spawnSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
-import { FLOODS } from './flood.js';
-import { type EngineName, type Result, rate, run } from './run.js';
+import { type EngineName, FLOODS } from './flood.js';
+import { type Result, rate, run } from './run.js';
 
 const USAGE = `Floods on loopback, in a network namespace of its own: 40 well-behaved clients ask 40 times a second each, and open
 50 new connections a second together, before, during and after.
@@ -43,7 +43,8 @@ async function main(words: string[]): Promise<number> {
   }
   const inside = process.env[INSIDE] !== undefined;
   if (!inside && canUnshare()) return again(words);
-  const floods = (values.only ?? Object.keys(FLOODS).join()).split(',');
+  const all = Object.keys(FLOODS).filter(name => !values.small || FLOODS[name]!.small > 0);
+  const floods = values.only?.split(',') ?? all;
   const unknown = floods.find(name => !Object.hasOwn(FLOODS, name));
   if (unknown !== undefined) {
     console.error(`no flood ${JSON.stringify(unknown)}; see --help`);
@@ -89,7 +90,7 @@ function report(result: Result): string {
   const [base, peak, last] = memory.map(mib => mib.toFixed(0));
   lines.push(`  memory ${base} MiB, at most ${peak} MiB, ${last} MiB in the end`);
   lines.push(`  flood  ${words(tally)}; log: ${words(reasons)}`);
-  for (const warning of warnings.slice(0, 3)) lines.push(`  ${warning.slice(0, 200)}`);
+  for (const warning of warnings) lines.push(`  ${warning.slice(0, 200)}`);
   for (const fault of faults) lines.push(`  FELL: ${fault}`);
   return lines.join('\n');
 }

@@ -3,11 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { freePort } from '../bench/processes.js';
 import { echoServer } from './echo.js';
-import { FLOODS, type Flood, type FloodTask, type Ports, type Tally } from './flood.js';
+import { type EngineName, FLOODS, type Flood, type FloodTask, type Ports, type Tally } from './flood.js';
 import type { GoodOptions, GoodReport } from './good.js';
 import { type Instance, startInstance } from './instance.js';
-
-export type EngineName = 'net' | 'epoll';
 
 /** The well-behaved keep this share of what they get without a flood. */
 export const SHARE = 0.8;
@@ -49,6 +47,7 @@ export async function run({ flood: name, engine, small }: RunOptions): Promise<R
     flooded: await freePort(),
     admin: await freePort(),
     echo: await freePort(),
+    sink: await freePort(),
   };
   const endEcho = await echoServer(ports.echo);
   const { services, runtime } = flood.config(ports);
@@ -59,7 +58,7 @@ export async function run({ flood: name, engine, small }: RunOptions): Promise<R
   });
   const good = await startGood(flood, ports);
   try {
-    const rest = small ? 1_000 : 4_000;
+    const rest = small ? 500 : 4_000;
     // Compilers and caches get warm.
     await period(good, () => sleep(rest));
     const { result: memoryBefore, ...before } = await period(good, async () => {
@@ -67,7 +66,9 @@ export async function run({ flood: name, engine, small }: RunOptions): Promise<R
       return lb4.memory();
     });
     const amount = small ? flood.small : flood.amount;
-    const { result, ...during } = await period(good, () => flooded(flood, { ports, amount }, lb4));
+    const perSecond = flood.perSecond?.[engine] ?? Number.POSITIVE_INFINITY;
+    const task: FloodTask = { ports, amount, perSecond, small };
+    const { result, ...during } = await period(good, () => flooded(flood, task, lb4));
     await sleep(rest);
     await good.report();
     const { result: memoryAfter, ...after } = await period(good, async () => {

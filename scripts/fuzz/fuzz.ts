@@ -8,6 +8,8 @@ import type { Done, Task } from './worker.js';
 /** A thread that has not taken another input for so long hangs. */
 const HANG_MS = 20_000;
 const HEAP_MIB = 768;
+/** A corpus that is kept has no more bytes: the longest inputs are left out. */
+const MAX_CORPUS_BYTES = 32_768;
 
 export interface Options {
   readonly target: string;
@@ -32,7 +34,7 @@ export async function fuzz({ target, seconds, seed, keep = false }: Options): Pr
   const { done, fault } = await inThread(task, heartbeat);
   const faults: Fault[] = [...(done?.faults ?? [])];
   if (fault !== undefined) faults.push({ input: heartbeat.input, message: fault });
-  const kept = keep && done !== undefined && faults.length === 0 ? done.distilled : corpus;
+  const kept = keep && done !== undefined && faults.length === 0 ? bounded(done.distilled) : corpus;
   if (kept !== corpus) writeCorpus(target, kept);
   return {
     executions: done?.executions ?? heartbeat.count,
@@ -42,6 +44,15 @@ export async function fuzz({ target, seconds, seed, keep = false }: Options): Pr
     faults,
     corpus: [corpus.length, kept.length],
   };
+}
+
+/** The first of these inputs, the shortest come first. */
+function bounded(inputs: readonly Uint8Array[]): Uint8Array[] {
+  let bytes = 0;
+  return inputs.filter(({ length }) => {
+    bytes += length;
+    return bytes <= MAX_CORPUS_BYTES;
+  });
 }
 
 /** What the thread has to say, or why it has nothing to say any more. */

@@ -2,6 +2,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AdminListen } from '../config/schema.js';
 
+/** Where an instance's admin interface listens. */
+export type AdminAddress =
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'ip'; readonly host: string; readonly port: number };
+
 /** This process's user; 0 where there are no users. */
 export function userId(): number {
   return process.getuid?.() ?? 0;

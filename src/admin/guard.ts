@@ -19,6 +19,11 @@ export class Guard {
     this.setToken(token);
   }
 
+  /** Whoever asks can only be this user, or root, on this machine. */
+  get isLocal(): boolean {
+    return !this.tcp;
+  }
+
   setToken(token: string | undefined): void {
     this.digest = token === undefined ? undefined : sha256(token);
   }

@@ -15,6 +15,8 @@ const STATUS: Partial<Record<ErrorCode, number>> = {
   LB4_CONFIG: 422,
   LB4_LISTEN: 422,
   LB4_STRATEGY: 422,
+  LB4_PERMISSION: 403,
+  LB4_UPGRADE: 502,
 };
 
 /** Fastify's faults that say it in words of its own, or repeat what was sent. */
@@ -49,7 +51,7 @@ export function problemOf(error: unknown): Problem | undefined {
   if (error instanceof Lb4Error) {
     const status = STATUS[error.code] ?? 400;
     if (status !== 422) return { status, body: { error: error.message } };
-    const errors = error instanceof ConfigError ? error.issues.map(formatIssue) : [error.message];
+    const errors = error instanceof ConfigError ? error.issues.map(formatIssue) : error.message.split('\n');
     return { status, body: { error: errors.join('\n'), errors } };
   }
   const { validation, validationContext, statusCode, message, code = '' } = error as Partial<FastifyError>;

@@ -1,9 +1,10 @@
+import { isAbsolute } from 'node:path';
 import { z } from 'zod';
 import { backendKeys, weightField, withId } from '../config/backend.js';
-import { choice, expected, parsed, rate } from '../config/fields.js';
+import { choice, duration, expected, parsed, path, rate } from '../config/fields.js';
 import { didYouMean, quote } from '../config/text.js';
 import type { Connections, Snapshot } from '../control/snapshot.js';
-import type { ReloadReport } from './app.js';
+import type { ReloadReport, UpgradeReport } from './app.js';
 
 /**
  * The one description of what the interface takes and answers: requests are checked and answers are written by it, and
@@ -183,3 +184,30 @@ export const reloadReport = z
     kept: z.number().describe('Connections and flows that were open through it.'),
   })
   .describe('What a reload did.') satisfies z.ZodType<ReloadReport>;
+
+/** What to start, and how long to wait for it. */
+export const upgradeOrder = object({
+  program: path('Absolute path of the program to start [this one again]. Over a unix socket only.')
+    .refine(isAbsolute, 'expected an absolute path')
+    .optional(),
+  timeout: duration('Give up when a step takes longer [30s].', 1).optional(),
+}).nullish();
+
+export const upgradeReport = z
+  .object({
+    from: z.string().describe('Version of the program before.'),
+    version: z.string(),
+    pid: z.number().describe('Of the new process.'),
+    connections: z.number().describe('TCP connections that went over.'),
+    flows: z.number().describe('UDP flows that went over.'),
+    draining: z
+      .number()
+      .describe('Those that did not, and end in the old process in their own time: engine net.'),
+    freeze_ms: z
+      .number()
+      .nullable()
+      .describe('For how long open connections stood still; null where none went over.'),
+    lost: list(z.string()).describe('What could not be kept, in words.'),
+    changes: list(z.string()).describe("What is otherwise by the new process's configuration, in words."),
+  })
+  .describe('What an upgrade did.') satisfies z.ZodType<UpgradeReport>;

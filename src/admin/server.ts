@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream';
 import swagger from '@fastify/swagger';
 import fastify, {
   type FastifyBaseLogger,
@@ -11,9 +12,12 @@ import {
   validatorCompiler,
   type ZodTypeProvider,
 } from 'fastify-type-provider-zod';
+import { Lb4Error } from '../errors.js';
 import type { Logger } from '../log.js';
 import { VERSION } from '../version.js';
 import type { AdminContext, App } from './app.js';
+import { forward } from './forward.js';
+import type { Gate } from './gate.js';
 import type { Guard } from './guard.js';
 import { malformed, problemOf } from './problems.js';
 import { backendRoutes } from './routes/backends.js';
@@ -24,6 +28,7 @@ import { metricRoutes } from './routes/metrics.js';
 import { probeRoutes } from './routes/probes.js';
 import { reloadRoutes } from './routes/reload.js';
 import { statusRoutes } from './routes/status.js';
+import { upgradeRoutes } from './routes/upgrade.js';
 
 /** Nothing that is asked here is longer. */
 const BODY_LIMIT = 65_536;
@@ -31,11 +36,13 @@ const BODY_LIMIT = 65_536;
 const PARAM_LIMIT = 1_024;
 /** Slow requests and idle connections must not pile up beside the traffic. */
 const REQUEST_TIMEOUT_MS = 5_000;
+/** How long whoever sent something malformed has to read why. */
+const LINGER_MS = 1_000;
 /** Streams of events and some more; `divideDescriptors` leaves room for them. */
 const MAX_CONNECTIONS = 24;
 
 /** The HTTP server with all its routes, ready to listen. */
-export async function buildServer(context: AdminContext, guard: Guard): Promise<App> {
+export async function buildServer(context: AdminContext, guard: Guard, gate: Gate): Promise<App> {
   const app: App = fastify<RawServerDefault>({
     loggerInstance: context.log as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
@@ -51,7 +58,7 @@ export async function buildServer(context: AdminContext, guard: Guard): Promise<
     },
     clientErrorHandler: (error, socket) => {
       if (!socket.writable || error.code === 'ECONNRESET') socket.destroy();
-      else socket.end(malformed(error.code));
+      else socket.end(malformed(error.code), () => hangUp(socket, error.code));
     },
   }).withTypeProvider<ZodTypeProvider>();
   app.server.maxConnections = MAX_CONNECTIONS;
@@ -59,7 +66,11 @@ export async function buildServer(context: AdminContext, guard: Guard): Promise<
   app.setValidatorCompiler(validatorCompiler);
   app.setSerializerCompiler(serializerCompiler);
   protect(app, guard);
-  answerErrors(app, context.log);
+  answerErrors(app, context.log, gate);
+  app.addHook('preHandler', async (request, reply) => {
+    await gate.pass();
+    if (gate.successor !== undefined) return forward(request, reply, gate.successor);
+  });
   await app.register(swagger, {
     openapi: { openapi: '3.1.0', info: { title: 'lb4 admin interface', version: VERSION } },
     transform: jsonSchemaTransform,
@@ -72,12 +83,19 @@ export async function buildServer(context: AdminContext, guard: Guard): Promise<
     backendRoutes,
     connectionRoutes,
     reloadRoutes,
+    upgradeRoutes,
     dashboardRoutes,
   ];
-  for (const add of routes) add(app, context);
+  for (const add of routes) add(app, { ...context, isLocal: guard.isLocal });
   app.get('/openapi.json', { schema: { summary: 'This document', hide: true } }, () => app.swagger());
   await app.ready();
   return app;
+}
+
+/** One that is not waited for would keep its place. Bytes that nobody read would turn the close into a reset, which overtakes the answer. */
+function hangUp(socket: Duplex, code: string | undefined): void {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') socket.destroy();
+  else setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }
 
 /** Bodies are JSON. One that is empty is none, whatever its type says: clients name the type with every request. */
@@ -99,11 +117,15 @@ function protect(app: App, guard: Guard): void {
 }
 
 /** Whatever goes wrong is answered in one form. */
-function answerErrors(app: App, log: Logger): void {
+function answerErrors(app: App, log: Logger, gate: Gate): void {
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send({ error: `no such thing here: ${request.method} ${request.url.split('?', 1)[0]}` }),
   );
   app.setErrorHandler((error, request, reply) => {
+    // It was under way when another process took over, which it had to wait for.
+    if (gate.successor !== undefined && error instanceof Lb4Error && error.code === 'LB4_CLOSED') {
+      return forward(request, reply, gate.successor);
+    }
     const problem = problemOf(error);
     if (problem !== undefined) return reply.code(problem.status).send(problem.body);
     log.error({ err: error, method: request.method, url: request.url }, 'a request failed');

@@ -25,6 +25,8 @@ export interface UnixSocket {
   readonly path: string;
   /** Take the path away, unless another process has put something else there in the meantime. */
   remove(): void;
+  /** Another process listens there from here on: leave the path alone. */
+  leave(): void;
 }
 
 /**
@@ -43,17 +45,7 @@ export async function listenUnix(
     await bindPrivately(server, own);
     const identity = statSync(own);
     for (const path of paths) {
-      if (!(await claim(own, path))) continue;
-      const remove = (): void => {
-        process.off('exit', remove);
-        try {
-          if (isSame(identity, path)) rmSync(path, { force: true });
-        } catch {
-          // Made before this process became another user: whoever starts next replaces it.
-        }
-      };
-      process.on('exit', remove);
-      return { path, remove };
+      if (await claim(own, path)) return ownSocket(path, identity);
     }
     return undefined;
   } catch (error) {
@@ -62,6 +54,25 @@ export async function listenUnix(
   } finally {
     rmSync(own, { force: true });
   }
+}
+
+/** The socket at a path that this process listens on already, and is to take away in the end. Throws where there is none. */
+export function adoptUnix(path: string): UnixSocket {
+  return ownSocket(path, statSync(path));
+}
+
+function ownSocket(path: string, identity: Stats): UnixSocket {
+  const remove = (): void => {
+    leave();
+    try {
+      if (isSame(identity, path)) rmSync(path, { force: true });
+    } catch {
+      // Made before this process became another user: whoever starts next replaces it.
+    }
+  };
+  const leave = (): void => void process.off('exit', remove);
+  process.on('exit', remove);
+  return { path, remove, leave };
 }
 
 /** The file's mode is what umask leaves at bind(), which listen() makes before it returns. */

@@ -1,3 +1,4 @@
+import { quote } from '../config/text.js';
 import { parseDuration } from '../duration.js';
 import { Lb4Error } from '../errors.js';
 
@@ -85,7 +86,7 @@ export function usage(message: string): Lb4Error {
 /** Throws Lb4Error LB4_USAGE that names `place`. */
 export function wholeNumber(place: string, text: string): number {
   if (/^\d{1,10}$/.test(text)) return Number(text);
-  throw usage(`${place}: expected a whole number, got ${JSON.stringify(text)}`);
+  throw usage(`${place}: expected a whole number, got ${quote(text)}`);
 }
 
 /** What a parser of values says, with the place in front. */

@@ -20,6 +20,11 @@ const words = process.argv.slice(2);
 try {
   process.exitCode = await main(words);
 } catch (error) {
+  // A process that was to take over from another one, which tells everybody and ends this one.
+  if (process.env.LB4_SUCCEEDS !== undefined && process.send !== undefined) {
+    const { refuse } = await import('../upgrade/successor.js');
+    refuse(error);
+  }
   const { text, code } = report(error, words);
   process.stderr.write(text);
   process.exitCode = code;

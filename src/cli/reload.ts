@@ -35,16 +35,29 @@ export class Reloader {
     return this.running.during(this.turn.take(() => this.run()));
   }
 
+  /** Take a configuration that was read already. Rejects as `reload` does. */
+  use(read: Read): Promise<ReloadReport> {
+    return this.turn.take(() => this.tell(() => this.take(read)));
+  }
+
   private async run(): Promise<ReloadReport> {
-    const { balancer, logger, source } = this.running;
+    const { logger, source } = this.running;
     if (source.file === undefined) {
       const message = 'nothing to reload: this instance was started from flags';
       logger.warn(message);
       throw new Lb4Error('LB4_CONFLICT', message);
     }
+    return await this.tell(() => this.take(source.read()));
+  }
+
+  /** A failure is told. */
+  private async tell(work: () => Promise<ReloadReport>): Promise<ReloadReport> {
+    const { balancer, logger } = this.running;
     try {
-      return await this.take(source.read());
+      return await work();
     } catch (error) {
+      // The balancer is over: whoever serves now has to be asked.
+      if (error instanceof Lb4Error && error.code === 'LB4_CLOSED') throw error;
       logger.error({ errors: errorLines(error) }, 'reload refused: nothing was changed');
       balancer.refused(error);
       throw error;

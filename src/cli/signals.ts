@@ -1,10 +1,19 @@
 import type { Balancer } from '../balancer.js';
 import type { Logger } from '../log.js';
 
-/**
- * SIGTERM and SIGINT drain and end with 0; a second one ends now. Resolves to the exit code. `onEnd` is told when it begins.
- */
-export function endBySignal(balancer: Balancer, logger: Logger, onEnd: () => void): Promise<number> {
+export interface EndHooks {
+  /** Asked first: false when the signal is another process's business. */
+  isOurs(signal: NodeJS.Signals): boolean;
+  /** It begins. */
+  onEnd(): void;
+}
+
+/** SIGTERM and SIGINT drain and end with 0; a second one ends now. Resolves to the exit code. */
+export function endBySignal(
+  balancer: Balancer,
+  logger: Logger,
+  { isOurs, onEnd }: EndHooks,
+): Promise<number> {
   return new Promise((resolve, reject) => {
     let asked = false;
     const end = (signal: NodeJS.Signals): void => {
@@ -12,6 +21,7 @@ export function endBySignal(balancer: Balancer, logger: Logger, onEnd: () => voi
         logger.warn({ signal, active: balancer.active }, 'ending now');
         process.exit(0);
       }
+      if (!isOurs(signal)) return;
       asked = true;
       onEnd();
       logger.info({ signal, active: balancer.active }, 'draining');
@@ -25,9 +35,9 @@ export function endBySignal(balancer: Balancer, logger: Logger, onEnd: () => voi
   });
 }
 
-/** SIGHUP calls `reload`, which tells the log itself how it went. Returns what takes that back. */
-export function reloadBySignal(reload: () => Promise<unknown>): () => void {
-  const onSignal = (): void => void reload().catch(() => undefined);
-  process.on('SIGHUP', onSignal);
-  return () => process.off('SIGHUP', onSignal);
+/** What `work` does when a signal comes; it tells the log itself how that went. Returns what takes that back. */
+export function onSignal(signal: NodeJS.Signals, work: () => Promise<unknown>): () => void {
+  const listener = (): void => void work().catch(() => undefined);
+  process.on(signal, listener);
+  return () => process.off(signal, listener);
 }

@@ -1,4 +1,4 @@
-import { didYouMean } from '../config/text.js';
+import { didYouMean, quote } from '../config/text.js';
 import type { Lb4Error } from '../errors.js';
 import { type Command, usage } from './command.js';
 import { COMMANDS, RUN } from './commands.js';
@@ -16,7 +16,7 @@ export function checkWords(words: readonly string[]): void {
   for (const word of words) {
     const [, name, value] = /^--([^=]+)=(.*)$/s.exec(word) ?? [];
     if (name !== undefined && SWITCHES.has(name)) {
-      throw usage(`expected --${name} without a value, got ${JSON.stringify(value)}`);
+      throw usage(`expected --${name} without a value, got ${quote(value ?? '')}`);
     }
   }
 }
@@ -36,17 +36,17 @@ export function usageError(message: string, words: readonly string[], command: C
   if (unknown === undefined) return usage(message.split('\n').join(' '));
   const written = asWritten(unknown, words);
   if (written.startsWith('-')) return usage(`${unknownFlag(written, command)}; ${help}`);
-  if (spoken) return usage(`unexpected word ${JSON.stringify(unknown)}; ${help}`);
+  if (spoken) return usage(`unexpected word ${quote(unknown)}; ${help}`);
   const names = COMMANDS.map(({ name }) => name);
-  return usage(`unknown command ${JSON.stringify(unknown)}${didYouMean(unknown, names)}; ${help}`);
+  return usage(`unknown command ${quote(unknown)}${didYouMean(unknown, names)}; ${help}`);
 }
 
 function unknownFlag(written: string, { name, flags }: Command): string {
   const known = [...flags.map(flag => `--${flag.name}`), '--help', '--version'];
   const hint = written.startsWith('--') ? didYouMean(kebabCase(written), known) : '';
   const owner = COMMANDS.find(one => one.flags.some(flag => `--${flag.name}` === written));
-  if (owner === undefined) return `unknown flag ${JSON.stringify(written)}${hint}`;
-  return `${JSON.stringify(written)} is a flag of lb4 ${owner.name}, not of lb4 ${name}`;
+  if (owner === undefined) return `unknown flag ${quote(written)}${hint}`;
+  return `${quote(written)} is a flag of lb4 ${owner.name}, not of lb4 ${name}`;
 }
 
 /** yargs names flags without their dashes. */

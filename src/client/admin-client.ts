@@ -1,8 +1,9 @@
-import type { ReloadReport } from '../admin/app.js';
+import type { ReloadReport, UpgradeReport } from '../admin/app.js';
 import type { Removed } from '../control/operations.js';
 import type { BackendSnapshot, Connections, ServiceSnapshot, Snapshot } from '../control/snapshot.js';
 import { Lb4Error } from '../errors.js';
 import type { AdminState } from '../pool/backend.js';
+import { readEvents, type StreamedEvent } from './event-stream.js';
 import { type AdminAddress, addressText, Requester, type RequesterOptions } from './request.js';
 
 export interface BackendChange {
@@ -85,6 +86,20 @@ export class AdminClient {
 
   reload(): Promise<ReloadReport> {
     return this.json('POST', '/reload', {});
+  }
+
+  /** Have another process take over. Resolves to what that did, and the text of the answer as it came. */
+  async upgrade(order: {
+    readonly program?: string;
+    readonly timeout?: string;
+  }): Promise<{ readonly report: UpgradeReport; readonly text: string }> {
+    const { json, body } = await this.requester.ask('POST', '/upgrade', order);
+    return { report: json as UpgradeReport, text: body };
+  }
+
+  /** Hear of events from now on; resolves to what ends that. */
+  events(onEvent: (event: StreamedEvent) => void): Promise<() => void> {
+    return readEvents(this.requester.at, this.requester.token, onEvent);
   }
 
   /** Drop the connection. */

@@ -1,12 +1,10 @@
 import { Agent, type IncomingMessage, request } from 'node:http';
+import type { AdminAddress } from '../admin/address.js';
 import { escapeText } from '../config/text.js';
 import { Lb4Error } from '../errors.js';
 import { describeSystemError } from '../system-error.js';
 
-/** Where an instance's admin interface listens. */
-export type AdminAddress =
-  | { readonly kind: 'unix'; readonly path: string }
-  | { readonly kind: 'ip'; readonly host: string; readonly port: number };
+export type { AdminAddress } from '../admin/address.js';
 
 export interface RequesterOptions {
   /** Bearer token. */
@@ -39,7 +37,7 @@ export function addressText(at: AdminAddress): string {
 /** Asks one admin interface, over one connection as long as that lives. An idle one does not keep the process alive. */
 export class Requester {
   readonly at: AdminAddress;
-  private readonly token: string | undefined;
+  readonly token: string | undefined;
   private readonly timeoutMs: number;
   private readonly agent = new Agent({ keepAlive: true, maxSockets: 1 });
 

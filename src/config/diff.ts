@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { formatAddress, type Listen } from '../address.js';
+import { freeze } from './finish.js';
 import type { BackendConfig, Config, ServiceConfig } from './schema.js';
 
 /** What is different about a service that both configurations have. */
@@ -60,6 +61,19 @@ export function diffConfig(before: Config, after: Config): ConfigDiff {
     settings: globals.filter(key => LIVE.has(key)),
     restart: globals.filter(key => !LIVE.has(key)),
   };
+}
+
+/** The configuration `before` with what only a start can change as `after` has it: what a new process begins with. */
+export function startedWith(before: Config, after: Config): Config {
+  const { restart } = diffConfig(before, after);
+  const next = { ...before } as unknown as Record<string, unknown>;
+  for (const key of restart) {
+    const [table = '', name] = key.split('.');
+    const value = (after as unknown as Record<string, unknown>)[table];
+    if (name === undefined) next[table] = value;
+    else next[table] = { ...(next[table] as object), [name]: (value as Record<string, unknown>)[name] };
+  }
+  return freeze(next as unknown as Config);
 }
 
 function diffService(before: ServiceConfig, after: ServiceConfig): ServiceDiff | undefined {

@@ -56,7 +56,8 @@ function withPaths<T extends Pick<ServiceConfig['health'], 'password_file' | 'tl
   };
 }
 
-function freeze<T>(value: T): T {
+/** Nothing in it changes any more. */
+export function freeze<T>(value: T): T {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
   for (const child of Object.values(value)) freeze(child);
   return Object.freeze(value);

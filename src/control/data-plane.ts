@@ -10,6 +10,8 @@ export interface DataPlaneDeps {
   readonly journal: Journal;
   readonly events: EventHub;
   readonly faults: boolean;
+  /** Nothing is accepted before the plane's `go`: another process still serves. */
+  readonly standby?: boolean;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface DataPlaneDeps {
  * Lb4Error LB4_ENGINE.
  */
 export async function startDataPlane(deps: DataPlaneDeps): ReturnType<typeof startPlane> {
-  const { services, table, journal, events, faults } = deps;
+  const { services, table, journal, events, faults, standby = false } = deps;
   const { config } = services;
   const { log } = journal;
   const options: PlaneOptions = {
@@ -26,6 +28,7 @@ export async function startDataPlane(deps: DataPlaneDeps): ReturnType<typeof sta
     maxParked: descriptorBudget(config).maxParked,
     table,
     faults,
+    standby,
     sink: {
       finished: record => journal.finished(record),
       backendFailing: (slot, reason) => services.passiveFailure(slot, reason),

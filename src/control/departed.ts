@@ -24,8 +24,19 @@ export class Departed {
     if (backends.size > MAX_REMEMBERED) backends.delete(backends.keys().next().value!);
   }
 
+  /** What is remembered, in order. */
+  *entries(): Iterable<readonly [service: string, id: string, tally: Tally]> {
+    for (const [service, backends] of this.services) {
+      for (const [id, tally] of backends) yield [service, id, tally];
+    }
+  }
+
   of(service: string): ReadonlyMap<string, Tally> {
     return this.services.get(service) ?? new Map();
+  }
+
+  clear(): void {
+    this.services.clear();
   }
 
   /** A service is gone: all of it is forgotten. */

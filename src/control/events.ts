@@ -60,6 +60,21 @@ export type Happening =
   | { readonly type: 'reloaded'; readonly changes: readonly string[]; readonly kept: number }
   /** A configuration was refused: nothing was changed. */
   | { readonly type: 'reload_refused'; readonly errors: readonly string[] }
+  /** Another process is to take over: what is done now. */
+  | { readonly type: 'upgrade_step'; readonly step: string; readonly detail: string }
+  /** It did not take over: everything is as it was. */
+  | { readonly type: 'upgrade_refused'; readonly errors: readonly string[] }
+  /** This process has taken over from one of version `from`, with so many connections and flows, which stood still for `freeze_ms`. */
+  | {
+      readonly type: 'upgraded';
+      readonly from: string;
+      readonly version: string;
+      readonly pid: number;
+      readonly connections: number;
+      readonly flows: number;
+      readonly freeze_ms: number | null;
+      readonly lost: readonly string[];
+    }
   /** A data-plane thread died and is replaced; its `connections` are lost. */
   | {
       readonly type: 'thread_lost';
@@ -77,19 +92,54 @@ export type EventListener = (event: BalancerEvent) => void;
 /** Events that are kept for those who were away for a moment. */
 export const HISTORY = 256;
 
+export interface EventsState {
+  /** The number of the last one. */
+  readonly last: number;
+  readonly history: readonly BalancerEvent[];
+}
+
 /** Tells those who want to know what happens. Listeners are called at once, in the order they came; they must be quick. */
 export class EventHub {
   private readonly listeners = new Set<EventListener>();
   private readonly history: BalancerEvent[] = [];
   private readonly onFault: (error: unknown) => void;
   private last = 0;
+  /** What happens while events are held. */
+  private held: Happening[] | undefined;
 
   /** `onFault` hears of a listener that throws; the others and whoever emits do not. */
   constructor(onFault: (error: unknown) => void) {
     this.onFault = onFault;
   }
 
+  /** Tell nobody of anything until `release`. */
+  hold(): void {
+    this.held ??= [];
+  }
+
+  /** Tell what has happened meanwhile, and go on. */
+  release(): void {
+    const { held = [] } = this;
+    this.held = undefined;
+    for (const happening of held) this.emit(happening);
+  }
+
+  /** The events that are kept, for another process. */
+  get state(): EventsState {
+    return { last: this.last, history: [...this.history] };
+  }
+
+  /** Go on where another process has left off. */
+  restore({ last, history }: EventsState): void {
+    this.last = last;
+    this.history.splice(0, this.history.length, ...history);
+  }
+
   emit(happening: Happening): void {
+    if (this.held !== undefined) {
+      this.held.push(happening);
+      return;
+    }
     const event: BalancerEvent = { id: ++this.last, at: new Date().toISOString(), ...happening };
     this.history.push(event);
     if (this.history.length > HISTORY) this.history.shift();

@@ -38,7 +38,7 @@ export class Journal {
     );
   }
 
-  /** Reloads are logged by whoever makes them, lost threads with what is known of the fault. */
+  /** Reloads and upgrades are logged by whoever makes them, lost threads with what is known of the fault. */
   event({ id: _, at: __, ...event }: BalancerEvent): void {
     const { log } = this;
     const { type, ...fields } = event;

@@ -2,8 +2,9 @@ import { formatAddress } from '../address.js';
 import { didYouMean, quote } from '../config/text.js';
 import type { Discovered } from '../discovery/entry.js';
 import { Lb4Error } from '../errors.js';
-import { type AdminState, Backend } from '../pool/backend.js';
+import { type AdminState, Backend, type BackendState } from '../pool/backend.js';
 import type { SharedTable, SlotAllocator } from '../pool/table.js';
+import { type Drain, NO_DRAIN } from './drains.js';
 import type { EventHub } from './events.js';
 
 export interface RosterDeps {
@@ -17,16 +18,29 @@ export interface RosterDeps {
   trusted(): boolean;
   /** A backend's state was changed by hand or by the configuration. */
   onAdmin(backend: Backend): void;
-  /** A backend is no longer in the list: it drains. What is returned is called if it comes back, or has nothing left to drain. */
-  onRemoved(backend: Backend): () => void;
+  /** A backend is no longer in the list: it drains. */
+  onRemoved(backend: Backend): Drain;
   /** A backend that has left has no connection any more, and its slot will be another's. */
   onForgotten(backend: Backend): void;
 }
 
 interface Leaving {
-  endDrain(): void;
+  readonly drain: Drain;
   /** Without connections when it was last looked at. */
   empty: boolean;
+}
+
+/** A backend as another process gets it. */
+export interface MemberOfRoster {
+  readonly found: Discovered;
+  readonly slot: number;
+  readonly state: BackendState;
+}
+
+export interface RosterState {
+  readonly list: readonly MemberOfRoster[];
+  /** `drainIn`: until what is still open is to be closed, ms; undefined = never. */
+  readonly leaving: readonly (MemberOfRoster & { readonly drainIn: number | undefined })[];
 }
 
 /** The backends of one service: those in the list, and those that have left it and still have connections. */
@@ -113,7 +127,7 @@ export class Roster {
 
   /** Let go of backends that never served: nothing drains and nobody needs to hear of it. */
   discard(): void {
-    for (const backend of this.backends.values()) this.leave(backend, () => {});
+    for (const backend of this.backends.values()) this.leave(backend, NO_DRAIN);
     this.backends.clear();
   }
 
@@ -124,20 +138,68 @@ export class Roster {
       leaving.empty = backend.active === 0;
       // Not at first sight: a thread counts a failed dial a moment after it gave the place back.
       if (!leaving.empty || !wasEmpty) continue;
-      leaving.endDrain();
+      leaving.drain.cancel();
       this.left.delete(backend);
       this.deps.onForgotten(backend);
       this.deps.slots.free(backend.slot);
     }
   }
 
-  private create(found: Discovered): Backend {
-    const { service, slots, table, wanted, trusted, events } = this.deps;
+  get state(): RosterState {
+    const member = (backend: Backend): MemberOfRoster => ({
+      found: this.originOf(backend),
+      slot: backend.slot,
+      state: backend.decided,
+    });
+    return {
+      list: this.list.map(member),
+      leaving: [...this.left].map(([backend, { drain }]) => ({
+        ...member(backend),
+        drainIn: drain.remaining,
+      })),
+    };
+  }
+
+  /** Have the backends that another process had, in their slots. Nobody hears of it; what leaves drains on from `resume` on. */
+  restore({ list, leaving }: RosterState): void {
+    for (const member of list) {
+      const backend = this.recreate(member);
+      this.backends.set(formatAddress(backend.endpoint), backend);
+    }
+    for (const member of leaving) this.leave(this.recreate(member), NO_DRAIN);
+  }
+
+  /** Bring the backends to what they were in the end. */
+  catchUp({ list, leaving }: RosterState): void {
+    const states = new Map([...list, ...leaving].map(({ slot, state }) => [slot, state]));
+    for (const backend of [...this.list, ...this.leaving]) {
+      const state = states.get(backend.slot);
+      if (state !== undefined) backend.restore(state);
+    }
+  }
+
+  /** What leaves drains on. */
+  resume({ leaving }: RosterState, drain: (backend: Backend, remaining: number) => Drain): void {
+    for (const { slot, drainIn } of leaving) {
+      const backend = this.leaving.find(one => one.slot === slot);
+      if (backend !== undefined && drainIn !== undefined) this.leave(backend, drain(backend, drainIn));
+    }
+  }
+
+  private recreate({ found, slot, state }: MemberOfRoster): Backend {
+    const backend = this.create(found, slot);
+    backend.restore(state);
+    this.origins.set(backend, found);
+    return backend;
+  }
+
+  private create(found: Discovered, slot = this.deps.slots.take()): Backend {
+    const { service, table, wanted, trusted, events } = this.deps;
     const init = {
       service,
       id: found.id,
       endpoint: found.endpoint,
-      slot: slots.take(),
+      slot,
       backup: found.backup,
       maxConnections: found.max_connections,
       trusted: trusted(),
@@ -169,9 +231,9 @@ export class Roster {
 
   /** A backend that comes back while it drains is the one it was. */
   private revive(key: string): Backend | undefined {
-    for (const [backend, { endDrain }] of this.left) {
+    for (const [backend, { drain }] of this.left) {
       if (backend.key !== key) continue;
-      endDrain();
+      drain.cancel();
       this.left.delete(backend);
       return backend;
     }
@@ -186,7 +248,7 @@ export class Roster {
     this.leave(backend, this.deps.onRemoved(backend));
   }
 
-  private leave(backend: Backend, endDrain: () => void): void {
-    this.left.set(backend, { endDrain, empty: false });
+  private leave(backend: Backend, drain: Drain): void {
+    this.left.set(backend, { drain, empty: false });
   }
 }

@@ -19,6 +19,13 @@ interface Change {
   weight?: number;
 }
 
+/** Everything that was changed, as plain data. */
+export interface RuntimeState {
+  readonly changes: readonly (readonly [address: string, change: Readonly<Change>])[];
+  readonly added: readonly BackendConfig[];
+  readonly removed: readonly string[];
+}
+
 /**
  * What operators changed about the backends of one service. It stands beside the configuration until that says something
  * else about the same backend. Backends that come from a name are changed each for itself, by address, and added and
@@ -26,10 +33,25 @@ interface Change {
  */
 export class RuntimeChanges {
   /** By address. */
-  private readonly changes = new Map<string, Change>();
-  private readonly added: BackendConfig[] = [];
+  private changes = new Map<string, Change>();
+  private added: BackendConfig[] = [];
   /** Ids of entries of the configuration. */
-  private readonly removed = new Set<string>();
+  private removed = new Set<string>();
+
+  get state(): RuntimeState {
+    return { changes: [...this.changes], added: [...this.added], removed: [...this.removed] };
+  }
+
+  /** Have what was changed in another process. The entries are those that the backends came from, not copies. */
+  restore({ changes, added, removed }: RuntimeState): void {
+    this.restoreChanges(changes);
+    this.added = [...added];
+    this.removed = new Set(removed);
+  }
+
+  restoreChanges(changes: RuntimeState['changes']): void {
+    this.changes = new Map(changes.map(([key, change]) => [key, { ...change }]));
+  }
 
   /** The entries in effect: the configuration's without those that were removed, then those that were added. */
   entries(configured: readonly BackendConfig[]): BackendConfig[] {

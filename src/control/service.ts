@@ -1,22 +1,23 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { BackendConfig, ServiceConfig } from '../config/schema.js';
 import { quote } from '../config/text.js';
-import { Discovery } from '../discovery/discovery.js';
+import { Discovery, type DiscoveryState } from '../discovery/discovery.js';
 import type { Resolver } from '../discovery/resolver.js';
 import { Lb4Error } from '../errors.js';
 import { SharedClients } from '../flow/shared-clients.js';
 import type { CheckResult } from '../health/checker.js';
 import type { Checks } from '../health/checks.js';
-import { HealthMonitor } from '../health/monitor.js';
+import { HealthMonitor, type MonitorState } from '../health/monitor.js';
 import { requireProbe } from '../health/probes/index.js';
 import type { AdminState, Backend } from '../pool/backend.js';
 import type { ServicePlan } from '../pool/plan.js';
 import type { SharedTable, SlotAllocator } from '../pool/table.js';
+import type { Drain } from './drains.js';
 import type { EventHub } from './events.js';
 import { checkNewEntry } from './new-entry.js';
 import { monitorConfig, servicePlan } from './plan.js';
-import { Roster } from './roster.js';
-import { type RuntimeChange, RuntimeChanges } from './runtime.js';
+import { Roster, type RosterState } from './roster.js';
+import { type RuntimeChange, RuntimeChanges, type RuntimeState } from './runtime.js';
 import type { PassedSockets } from './sockets.js';
 
 const BY_OPERATOR = 'by operator';
@@ -34,8 +35,8 @@ export interface ServiceDeps {
   threads(): number;
   /** The list of backends is another one: the data plane needs a new plan. */
   onBackends(): void;
-  /** A backend is no longer in the list: it drains. What is returned is called if it comes back, or has nothing left to drain. */
-  onRemoved(backend: Backend): () => void;
+  /** A backend is no longer in the list: it drains for the configured time, or for so many ms more. */
+  onRemoved(backend: Backend, remaining?: number): Drain;
   /** A backend that has left has no connection any more, and its slot will be another's. */
   onForgotten(backend: Backend): void;
   /** End the open connections of a backend that went down. */
@@ -46,6 +47,27 @@ export interface ServiceDeps {
 export interface LastCheck {
   readonly at: Date;
   readonly result: CheckResult;
+}
+
+/** What another process needs to have the same service with the same backends. */
+export interface ServiceOutline {
+  readonly config: ServiceConfig;
+  readonly slot: number;
+  readonly served: boolean;
+  readonly runtime: RuntimeState;
+  readonly discovery: DiscoveryState;
+  readonly roster: RosterState;
+}
+
+/** What is known about a service beside that, and changes all the time. */
+export interface ServiceState {
+  readonly slot: number;
+  readonly changes: RuntimeState['changes'];
+  readonly discovery: DiscoveryState;
+  readonly roster: RosterState;
+  readonly monitor: MonitorState;
+  /** By the backends' slots. */
+  readonly lastChecks: readonly (readonly [slot: number, check: LastCheck])[];
 }
 
 /** Rejects with Lb4Error LB4_CONFIG when such a service cannot be looked after here. */
@@ -70,10 +92,11 @@ export class ServiceControl {
   /** Where several threads count this service's clients, from the first limit on: counts outlive a change of limits. */
   private clients: SharedArrayBuffer | undefined;
 
-  constructor(config: ServiceConfig, deps: ServiceDeps) {
+  /** `slot`: one that is taken already. */
+  constructor(config: ServiceConfig, deps: ServiceDeps, slot?: number) {
     this.config = config;
     this.deps = deps;
-    this.slot = deps.slots.take();
+    this.slot = slot ?? deps.slots.take();
     const totals = deps.table.controlTotals();
     this.monitor = new HealthMonitor(monitorConfig(config), {
       onCheck: (backend, result) => {
@@ -250,6 +273,75 @@ export class ServiceControl {
   /** Forget backends that have left and whose last connection is over. Called now and then. */
   sweep(): void {
     this.roster.sweep();
+  }
+
+  /** Keep the list of backends as it is until `release`. */
+  hold(): void {
+    this.discovery.hold();
+  }
+
+  release(): void {
+    this.discovery.release();
+  }
+
+  get outline(): ServiceOutline {
+    const { config, slot, served, runtime, discovery, roster } = this;
+    return {
+      config,
+      slot,
+      served,
+      runtime: runtime.state,
+      discovery: discovery.state,
+      roster: roster.state,
+    };
+  }
+
+  get state(): ServiceState {
+    const { slot, runtime, discovery, roster, monitor } = this;
+    const checks = [...this.list, ...this.leaving].flatMap(backend => {
+      const check = this.lastChecks.get(backend);
+      return check === undefined ? [] : [[backend.slot, check] as const];
+    });
+    return {
+      slot,
+      changes: runtime.state.changes,
+      discovery: discovery.state,
+      roster: roster.state,
+      monitor: monitor.state,
+      lastChecks: checks,
+    };
+  }
+
+  /** A service as another process had it, in its slot; nothing is probed or looked up before `resume`. */
+  static restore(outline: ServiceOutline, deps: ServiceDeps): ServiceControl {
+    const service = new ServiceControl(outline.config, deps, outline.slot);
+    service.served = outline.served;
+    service.runtime.restore(outline.runtime);
+    service.discovery.restore(outline.discovery);
+    service.roster.restore(outline.roster);
+    return service;
+  }
+
+  /** Bring it to what it was in the end. The list of backends is the one that was restored. */
+  catchUp(state: ServiceState): void {
+    this.runtime.restoreChanges(state.changes);
+    this.roster.catchUp(state.roster);
+    const checks = new Map(state.lastChecks);
+    for (const backend of [...this.list, ...this.leaving]) {
+      const check = checks.get(backend.slot);
+      if (check !== undefined) this.lastChecks.set(backend, check);
+    }
+  }
+
+  /** Look after the backends from now on; `retired`: only after what drains. */
+  resume(state: ServiceState, retired: boolean): void {
+    this.roster.resume(state.roster, (backend, remaining) => this.deps.onRemoved(backend, remaining));
+    if (retired) {
+      this.stop();
+      return;
+    }
+    this.monitor.resume(state.monitor, this.list);
+    this.discovery.resume(state.discovery);
   }
 
   /** Stop looking after the backends; they drain. Then `gone` tells when the last connection is over. */

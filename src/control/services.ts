@@ -6,8 +6,16 @@ import { Lb4Error } from '../errors.js';
 import type { Listening } from '../flow/listeners.js';
 import { Checks } from '../health/checks.js';
 import type { Plan } from '../pool/plan.js';
-import { type SharedTable, SlotAllocator } from '../pool/table.js';
+import {
+  PROCESS_SLOT,
+  type SharedTable,
+  SlotAllocator,
+  type SlotState,
+  type SlotsState,
+} from '../pool/table.js';
+import { copyTotals, readTotals, type TotalsCopy } from '../pool/totals.js';
 import { type Budget, divideDescriptors, fileDescriptorLimit } from '../system-limits.js';
+import type { Heirloom } from '../threads/handover.js';
 import type { Plane } from '../threads/plane.js';
 import type { Turn } from '../turn.js';
 import { Departed } from './departed.js';
@@ -15,7 +23,13 @@ import { Drains, drainPace } from './drains.js';
 import type { EventHub } from './events.js';
 import type { Journal } from './journal.js';
 import { measureServices, type ServiceMeasures } from './measure.js';
-import { requireService, ServiceControl, type ServiceDeps } from './service.js';
+import {
+  requireService,
+  ServiceControl,
+  type ServiceDeps,
+  type ServiceOutline,
+  type ServiceState,
+} from './service.js';
 import type { PassedSockets } from './sockets.js';
 
 export interface ServiceSetInit {
@@ -28,6 +42,23 @@ export interface ServiceSetInit {
   readonly sockets: PassedSockets;
   /** Changes of the plan are made one after the other. */
   readonly turn: Turn;
+}
+
+/** What another process needs to go on with the services. */
+export interface ServicesOutline {
+  readonly slots: SlotsState;
+  readonly services: readonly ServiceOutline[];
+  /** Gone from the configuration, but with connections. */
+  readonly retired: readonly ServiceOutline[];
+}
+
+/** What is counted and remembered in the table. */
+export interface ServicesNumbers {
+  readonly slots: readonly SlotState[];
+  readonly totals: TotalsCopy;
+  /** What was counted of those who are gone: service and backend, and their totals in the same order. */
+  readonly departed: readonly (readonly [service: string, id: string])[];
+  readonly departedTotals: TotalsCopy;
 }
 
 /** All services and the plan that follows from them, from one configuration to the next. */
@@ -48,6 +79,8 @@ export class ServiceSet {
   private readonly departed = new Departed();
   private replanned = false;
   private frozen = false;
+  /** Who is there stays there: no backend comes, goes or is forgotten. */
+  private held = false;
 
   constructor({
     config,
@@ -72,10 +105,11 @@ export class ServiceSet {
       checks: new Checks(),
       threads: () => this.plane!.threads,
       onBackends: () => this.replan(),
-      onRemoved: backend =>
-        this.drains.after(this.config.runtime.drain_timeout, () => {
-          this.plane!.close(backend.slot, drainPace(backend.active), 'drained');
-        }),
+      onRemoved: (backend, remaining) => {
+        const close = (): void => this.plane!.close(backend.slot, drainPace(backend.active), 'drained');
+        if (remaining !== undefined) return this.drains.within(remaining, close);
+        return this.drains.after(this.config.runtime.drain_timeout, close);
+      },
       onForgotten: ({ service, id, slot }) => this.departed.add(service, id, table.tally(slot)),
       onDown: backend => this.plane!.close(backend.slot, Number.POSITIVE_INFINITY, 'backend_down'),
     };
@@ -94,9 +128,9 @@ export class ServiceSet {
   }
 
   /** Serve the configuration on this data plane. Rejects with Lb4Error; then nothing listens. */
-  async start(plane: Plane): Promise<void> {
+  async start(plane: Plane, inherited: readonly Heirloom[]): Promise<void> {
     this.plane = plane;
-    await this.change(this.config);
+    await this.change(this.config, inherited);
     for (const socket of this.deps.sockets.unused)
       this.journal.log.warn({ socket }, 'a passed socket is not used by any service');
   }
@@ -105,7 +139,7 @@ export class ServiceSet {
    * From the configuration in force to this one; to be called in turn. All or nothing: rejects with Lb4Error and has
    * changed nothing. Resolves to what was changed while running and gives way to the configuration, in words.
    */
-  async change(config: Config): Promise<readonly string[]> {
+  async change(config: Config, inherited: readonly Heirloom[] = []): Promise<readonly string[]> {
     const plane = this.plane!;
     await Promise.all(Object.values(config.services).map(requireService));
     const added = Object.values(config.services)
@@ -117,7 +151,7 @@ export class ServiceSet {
     );
     try {
       await Promise.all(added.map(service => service.start()));
-      await plane.prepare(this.plan(config, next));
+      await plane.prepare(this.plan(config, next), inherited);
       // From here on nothing fails. What is removed below drains as long as the new configuration says.
       this.config = config;
       const overruled = await Promise.all(
@@ -156,8 +190,9 @@ export class ServiceSet {
   tick(now: number): void {
     for (const service of [...this.services.values(), ...this.retired]) {
       for (const backend of service.list) backend.sinkLatency(now);
-      service.sweep();
+      if (!this.held) service.sweep();
     }
+    if (this.held) return;
     for (const service of this.retired) {
       if (!service.gone) continue;
       const { name } = service.config;
@@ -172,6 +207,109 @@ export class ServiceSet {
   measure(): ServiceMeasures[] {
     const leaving = [...this.retired].filter(({ served }) => served);
     return measureServices([...this.services.values(), ...leaving], this.departed, this.table);
+  }
+
+  /** Keep services, backends and their slots as they are until `release`; to be called in turn. What changes beside that does. */
+  hold(): void {
+    this.held = true;
+    for (const service of this.services.values()) service.hold();
+  }
+
+  release(): void {
+    this.held = false;
+    for (const service of this.services.values()) service.release();
+  }
+
+  /** What another process needs to have the same services. Call it while held. */
+  get outline(): ServicesOutline {
+    return {
+      slots: this.slots.state,
+      services: this.list.map(({ outline }) => outline),
+      retired: [...this.retired].map(({ outline }) => outline),
+    };
+  }
+
+  /** What is known about them, but for the numbers in the table. */
+  get state(): readonly ServiceState[] {
+    return [...this.services.values(), ...this.retired].map(({ state }) => state);
+  }
+
+  /** The numbers, as of now. */
+  get numbers(): ServicesNumbers {
+    const { table } = this;
+    const slots = [PROCESS_SLOT, ...this.slotsInUse()];
+    const departed = [...this.departed.entries()];
+    return {
+      slots: slots.map(slot => table.readSlot(slot)),
+      totals: copyTotals(new Map(slots.map(slot => [slot, table.tally(slot)]))),
+      departed: departed.map(([service, id]) => [service, id]),
+      departedTotals: copyTotals(new Map(departed.map(([, , tally], i) => [i, tally]))),
+    };
+  }
+
+  /**
+   * Have the services that another process has, on a data plane on standby. Nothing is probed, looked up or told before
+   * `resume`. Rejects with Lb4Error.
+   */
+  async restore(plane: Plane, outline: ServicesOutline, inherited: readonly Heirloom[]): Promise<void> {
+    this.plane = plane;
+    this.hold();
+    this.slots.state = outline.slots;
+    const restored = outline.services.map(one => ServiceControl.restore(one, this.deps));
+    this.services = new Map(restored.map(service => [service.config.name, service]));
+    for (const one of outline.retired) this.retired.add(ServiceControl.restore(one, this.deps));
+    this.journal.connections = this.config.log.connections;
+    plane.wantRecords(this.config.log.connections);
+    // Connections of services that are gone need them too: the data plane retires them as it has done in the other process.
+    const retired = [...this.retired].filter(({ served }) => served);
+    const all = this.plan(this.config, this.services);
+    const gone = retired.map(service => ({ ...service.plan(service.config), listen: [] }));
+    await plane.prepare({ ...all, services: [...all.services, ...gone] }, inherited);
+    this.listening = await plane.commit({ ...all, services: [...all.services, ...gone] });
+  }
+
+  /**
+   * Whether this configuration could be taken, without taking it: probes, strategies, addresses. Rejects with Lb4Error, as
+   * `change` would.
+   */
+  async rehearse(config: Config): Promise<void> {
+    const before = this.slots.state;
+    await Promise.all(Object.values(config.services).map(requireService));
+    const added = Object.values(config.services)
+      .filter(({ name, protocol }) => this.services.get(name)?.config.protocol !== protocol)
+      .map(service => new ServiceControl(service, this.deps));
+    const fresh = new Map(added.map(service => [service.config.name, service]));
+    const next = new Map(
+      Object.keys(config.services).map(name => [name, fresh.get(name) ?? this.services.get(name)!]),
+    );
+    try {
+      await this.plane!.prepare(this.plan(config, next));
+      await this.plane!.abandon();
+    } finally {
+      for (const service of added) service.discard();
+      this.slots.state = before;
+    }
+  }
+
+  /** Bring everything to what it is in the other process; as often as wanted before `resume`. */
+  catchUp(states: readonly ServiceState[], numbers: ServicesNumbers): void {
+    const { table } = this;
+    for (const slot of numbers.slots) table.writeSlot(slot);
+    for (const [slot, tally] of readTotals(numbers.totals)) table.writeTally(slot, tally);
+    const tallies = readTotals(numbers.departedTotals);
+    this.departed.clear();
+    for (const [i, [service, id]] of numbers.departed.entries())
+      this.departed.add(service, id, tallies.get(i)!);
+    for (const [service, state] of this.pairs(states)) service.catchUp(state);
+    table.bump();
+  }
+
+  /** Look after everything from now on. */
+  resume(states: readonly ServiceState[]): void {
+    this.held = false;
+    for (const [service, state] of this.pairs(states)) service.resume(state, this.retired.has(service));
+    // What serves nobody any more but has connections has been in the plan for them.
+    if (this.retired.size > 0) this.replan();
   }
 
   /** The data plane gets no plan any more: what it has stopped listening to stays closed. */
@@ -206,6 +344,22 @@ export class ServiceSet {
     const { name } = service.config;
     const overruled = await service.update(services[name]!);
     return overruled.map(line => `service ${name}: ${line}`);
+  }
+
+  private *slotsInUse(): Iterable<number> {
+    for (const service of [...this.services.values(), ...this.retired]) {
+      yield service.slot;
+      for (const { slot } of [...service.list, ...service.leaving]) yield slot;
+    }
+  }
+
+  /** Services with what another process knew of them. */
+  private *pairs(states: readonly ServiceState[]): Iterable<readonly [ServiceControl, ServiceState]> {
+    const bySlot = new Map(states.map(state => [state.slot, state]));
+    for (const service of [...this.services.values(), ...this.retired]) {
+      const one = bySlot.get(service.slot);
+      if (one !== undefined) yield [service, one];
+    }
   }
 
   private retire(service: ServiceControl): void {

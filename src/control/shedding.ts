@@ -14,6 +14,8 @@ export interface SheddingJob {
   readonly count: number;
   /** Connections a second, > 0; Infinity: as fast as it goes. */
   readonly perSecond: number;
+  /** Only connections that began before then; default: before the job does. Monotonic ms. */
+  readonly startedBefore?: number | undefined;
   /** Why, for the log. */
   readonly detail: string;
   /** Of which backends the next `count` should be, by slot; an empty map ends the job. */
@@ -41,6 +43,16 @@ export class Shedding {
     this.now = now;
     this.startedAt = now();
     this.tick();
+  }
+
+  /** How many it may still close. */
+  get left(): number {
+    return this.job.count - this.closed;
+  }
+
+  /** It closes none that began later; monotonic ms. */
+  get startedBefore(): number {
+    return this.job.startedBefore ?? this.startedAt;
   }
 
   /** Close no more; `done` is not called. */
@@ -72,8 +84,9 @@ export class Shedding {
   }
 
   private async closeOf(backend: number, limit: number): Promise<number> {
+    const { startedBefore } = this;
     const { service, detail } = this.job;
-    const query = { service, backend, startedBefore: this.startedAt, order: 'quietest', limit } as const;
+    const query = { service, backend, startedBefore, order: 'quietest', limit } as const;
     const { connections } = await this.plane.connections(query);
     if (this.stopped || connections.length === 0) return 0;
     const ids = connections.map(({ id }: ConnectionView) => id);

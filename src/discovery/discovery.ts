@@ -6,7 +6,7 @@ import type { Discovered, Found } from './entry.js';
 import { backendList } from './list.js';
 import type { NamedTarget } from './resolve.js';
 import type { Resolver } from './resolver.js';
-import { Watch } from './watch.js';
+import { Watch, type WatchState } from './watch.js';
 
 /** How long `start` waits for names that do not answer. */
 const START_BOUND_MS = 3_000;
@@ -31,6 +31,12 @@ type Place =
   | { entry: BackendConfig; readonly found: readonly Found[]; readonly watch?: undefined }
   | { entry: BackendConfig; readonly watch: Watch };
 
+export interface DiscoveryState {
+  readonly list: readonly Discovered[];
+  /** In the order of the entries; `watch` where the entry is a name. */
+  readonly places: readonly { readonly entry: BackendConfig; readonly watch: WatchState | undefined }[];
+}
+
 /** Turns the entries of one service's `backends` into backends that can be connected to, and keeps them current. */
 export class Discovery {
   private readonly hooks: DiscoveryHooks;
@@ -41,6 +47,8 @@ export class Discovery {
   private list: readonly Discovered[] = [];
   private waiting: (() => void)[] = [];
   private stopped = false;
+  /** The list stays as it is, whatever the answers. */
+  private held = false;
 
   constructor(hooks: DiscoveryHooks) {
     this.hooks = hooks;
@@ -81,6 +89,50 @@ export class Discovery {
     return this.settled();
   }
 
+  /** Keep the list as it is until `release`; look-ups go on. */
+  hold(): void {
+    this.held = true;
+  }
+
+  release(): void {
+    if (!this.held) return;
+    this.held = false;
+    if (!this.stopped) this.publish();
+  }
+
+  /** The list, and what is known about each name, for another process. */
+  get state(): DiscoveryState {
+    return {
+      list: this.list,
+      places: this.places.map(({ entry, watch }) => ({ entry, watch: watch?.state })),
+    };
+  }
+
+  /** Have the list that another process had. Nothing is looked up, and nobody hears of anything, before `resume`. */
+  restore({ list, places }: DiscoveryState): void {
+    this.held = true;
+    this.list = list;
+    this.places = places.map(({ entry, watch: known }): Place => {
+      const { address } = entry;
+      if (address.kind === 'ip' || address.kind === 'unix')
+        return { entry, found: [literal(entry, address)] };
+      const watch = this.watch(entry, address);
+      if (known !== undefined) watch.restore(known);
+      return { entry, watch };
+    });
+  }
+
+  /** Go on from what the other process knew in the end: the places are those that were restored. */
+  resume({ places }: DiscoveryState): void {
+    for (const [i, { watch: known }] of places.entries()) {
+      if (known === undefined) continue;
+      const { watch } = this.places[i]!;
+      watch?.restore(known);
+      watch?.resume(known.dueIn);
+    }
+    this.release();
+  }
+
   /** A backend of this entry is not what it should be: where it came from a name, that is looked up soon. */
   suspect(entry: BackendConfig): void {
     this.places.find(place => place.entry.id === entry.id)?.watch?.hurry();
@@ -104,6 +156,7 @@ export class Discovery {
   }
 
   private publish(): void {
+    if (this.held) return;
     const sources = this.places.map(place => ({
       entry: place.entry,
       found: place.watch === undefined ? place.found : place.watch.found,

@@ -27,6 +27,16 @@ export interface WatchHooks {
   isAmiss(): boolean;
 }
 
+/** What is known about a name. */
+export interface WatchState {
+  readonly found: readonly Found[];
+  readonly settled: boolean;
+  readonly outage: boolean;
+  readonly retryMs: number;
+  /** Until it is to be asked again, ms. */
+  readonly dueIn: number;
+}
+
 /** Keeps one name's answer current: looks it up at once, again when its TTL is over, sooner after a failure. */
 export class Watch {
   /** The last good answer; empty until there is one. */
@@ -46,6 +56,8 @@ export class Watch {
   /** A look-up is under way. */
   private asking = false;
   private askedAt = 0;
+  /** When it is due to be asked again; undefined before the first answer. */
+  private dueAt: number | undefined;
 
   constructor(
     target: NamedTarget,
@@ -65,6 +77,24 @@ export class Watch {
 
   start(): void {
     void this.run();
+  }
+
+  get state(): WatchState {
+    const { found, settled, outage, retryMs, dueAt, clock } = this;
+    return { found, settled, outage, retryMs, dueIn: Math.max(0, (dueAt ?? 0) - clock.now()) };
+  }
+
+  /** Know what another process knew; nothing is asked before `resume`. */
+  restore({ found, settled, outage, retryMs }: WatchState): void {
+    this.found = found;
+    this.settled = settled;
+    this.outage = outage;
+    this.retryMs = retryMs;
+  }
+
+  /** Go on: the next look-up in `dueIn` ms. */
+  resume(dueIn: number): void {
+    this.schedule(dueIn);
   }
 
   /** Look it up again as soon as the floor of TTLs allows. */
@@ -97,6 +127,7 @@ export class Watch {
   }
 
   private schedule(ms: number): void {
+    this.dueAt = this.clock.now() + ms;
     this.cancel = this.clock.after(ms, () => void this.run());
   }
 

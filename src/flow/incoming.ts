@@ -1,7 +1,12 @@
-import { PackReader } from '../pack.js';
+import { PackReader, PackWriter } from '../pack.js';
 import { Connection } from './connection.js';
-import { dropConnection, loadConnection, loadConnectionState } from './connection-record.js';
-import { dropFlow, type FlowPlace, loadFlow, loadFlowState } from './flow-record.js';
+import {
+  dropConnection,
+  loadConnection,
+  loadConnectionState,
+  saveConnectionState,
+} from './connection-record.js';
+import { dropFlow, type FlowPlace, loadFlow, loadFlowState, saveFlowState } from './flow-record.js';
 import { ANYWHERE, type Export } from './outgoing.js';
 import type { Closing, DataPlane } from './plane.js';
 import { TcpService } from './tcp-service.js';
@@ -36,6 +41,8 @@ export class Incoming {
   /** Dials that have to be begun anew. */
   private readonly redials: Connection[] = [];
   private readonly closing: Closing[] = [];
+  private readonly waiting: Connection[] = [];
+  private readonly places: FlowPlace[] = [];
 
   constructor(plane: DataPlane) {
     this.plane = plane;
@@ -47,7 +54,9 @@ export class Incoming {
     const items = this.items.get(source) ?? [];
     this.items.set(source, items);
     const reader = new PackReader(from.records, from.fds);
+    const had = items.length;
     for (let i = 0; i < reader.count; i++) items.push(this.adoptOne(i, reader, from, share));
+    if (from.states === undefined) this.rehearse(items.slice(had));
   }
 
   /** How things stand with those of thread `source` now that the other process has stopped. */
@@ -55,8 +64,6 @@ export class Incoming {
     const transfer = this.plane.engine.transfer!;
     const items = this.items.get(source) ?? [];
     const reader = new PackReader(from.states!, from.fds);
-    const waiting: Connection[] = [];
-    const places: FlowPlace[] = [];
     for (let i = 0; i < items.length; i++) {
       const one = items[i];
       if (one === undefined) continue;
@@ -66,19 +73,14 @@ export class Incoming {
         items[i] = undefined;
       } else if (one instanceof Connection) {
         loadConnectionState(one, transfer, reader);
-        if (one.phase === 'queued') waiting.push(one);
+        if (one.phase === 'queued') this.waiting.push(one);
         else if (one.phase === 'dialling' && one.dialling === undefined) this.redials.push(one);
       } else {
-        places.push(loadFlowState(one, transfer, reader));
+        this.places.push(loadFlowState(one, transfer, reader));
       }
     }
-    this.waiting.push(...waiting);
-    this.places.push(...places);
     this.closing.push(...from.closing);
   }
-
-  private readonly waiting: Connection[] = [];
-  private readonly places: FlowPlace[] = [];
 
   /** Everything has come: put in order what has an order. */
   settle(): Taken {
@@ -103,6 +105,24 @@ export class Incoming {
   go(): void {
     for (const one of this.redials) if (one.phase === 'dialling') one.redial(one.candidate!);
     for (const { slot, perSecond, reason } of this.closing) this.plane.close(slot, perSecond, reason);
+  }
+
+  /** Take the state of each from itself, so that the code that is to go fast at the end is compiled by then. */
+  private rehearse(items: readonly (Connection | UdpFlow | undefined)[]): void {
+    const transfer = this.plane.engine.transfer!;
+    const own = items.filter(one => one !== undefined);
+    const states = new PackWriter([]);
+    for (const one of own) {
+      states.begin();
+      if (one instanceof Connection) saveConnectionState(one, transfer, states);
+      else saveFlowState(one, transfer, states);
+    }
+    const reader = new PackReader(states.take(), []);
+    for (const [i, one] of own.entries()) {
+      reader.seek(i);
+      if (one instanceof Connection) loadConnectionState(one, transfer, reader);
+      else loadFlowState(one, transfer, reader);
+    }
   }
 
   /** undefined: it is another thread's, or cannot be had. */

@@ -34,15 +34,24 @@ export class Outgoing {
     this.plane = plane;
   }
 
-  /** What has begun since the last call: established connections, and flows. Descriptors stay open until the next call. */
-  copy(): Export {
-    return this.write(false);
+  /**
+   * What has begun since the last call: established connections, and flows, `most` of them at a time. Descriptors stay open
+   * until the next call that is the `first` of a round.
+   */
+  copy(first: boolean, most: number): Export {
+    if (first) this.plane.engine.transfer!.hold();
+    const from = this.items.length;
+    const given = this.write(false, most);
+    // A rehearsal: what is to go fast at the end is compiled by then.
+    this.states(from, []);
+    return given;
   }
 
   /** Everything. Nothing may move from here on, until `release`. */
   finish(): Export {
     this.plane.settle();
-    return this.write(true);
+    this.plane.engine.transfer!.hold();
+    return this.write(true, Number.POSITIVE_INFINITY);
   }
 
   /** It was copied, and that is no longer true of it. */
@@ -58,10 +67,9 @@ export class Outgoing {
     this.plane.engine.transfer!.release();
   }
 
-  private write(all: boolean): Export {
+  private write(all: boolean, most: number): Export {
     const { plane, items } = this;
     const transfer = plane.engine.transfer!;
-    transfer.hold();
     const fds: number[] = [];
     const records = new PackWriter(fds);
     const homes: number[] = [];
@@ -75,6 +83,7 @@ export class Outgoing {
     for (const service of plane.all()) {
       const { slot } = service.plan;
       for (const one of service.all()) {
+        if (homes.length >= most) break;
         if (one.copied !== -1) continue;
         const isConnection = one instanceof Connection;
         // What may still change its sockets is copied last.
@@ -92,17 +101,18 @@ export class Outgoing {
       homes: Int32Array.from(homes),
       listeners,
       retired: plane.leaving.map(plan => ({ ...plan, clients: undefined })),
-      states: all ? this.states(fds) : undefined,
+      states: all ? this.states(0, fds) : undefined,
       closing: all ? plane.closing : [],
       fds: Int32Array.from(fds),
     };
   }
 
-  private states(fds: number[]): Pack {
+  private states(from: number, fds: number[]): Pack {
     const { items } = this;
     const transfer = this.plane.engine.transfer!;
     const states = new PackWriter(fds);
-    for (const one of items) {
+    for (let i = from; i < items.length; i++) {
+      const one = items[i];
       if (one === undefined) {
         states.skip();
         continue;

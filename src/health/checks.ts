@@ -55,16 +55,16 @@ export class Checks {
 
   /**
    * Hear the answers from now on. The first comes as soon as may be: a question that nobody has asked yet is asked in
-   * `delayMs`, one that is being asked already is asked again at once.
+   * `delayMs`, one that is being asked already is asked again at once, unless whoever subscribes has the last answer.
    */
-  subscribe(question: Question, delayMs: number, onResult: OnResult): Subscription {
+  subscribe(question: Question, delayMs: number, onResult: OnResult, hasLast = false): Subscription {
     const known = this.shared.get(question.key);
     const shared = known ?? this.open(question);
     const listener: Listener = { onResult, fast: false, toldAt: Number.NEGATIVE_INFINITY };
     const { listeners, checker } = shared;
     listeners.add(listener);
     if (known === undefined) checker.start(delayMs);
-    else checker.hurry();
+    else if (!hasLast) checker.hurry();
     const setPace = (): void => checker.setFast([...listeners].some(({ fast }) => fast));
     return {
       hurry: () => {

@@ -8,6 +8,12 @@ interface Entry {
   confirmed: boolean;
 }
 
+/** What an election knows, as plain data but for who the servers are. */
+export interface ElectionState<T> {
+  readonly entries: readonly { readonly who: T; readonly claim: Claim; readonly confirmed: boolean }[];
+  readonly last: { readonly who: T; readonly claim: Claim } | undefined;
+}
+
 interface Named {
   readonly id: string;
 }
@@ -51,6 +57,20 @@ export class Election<T extends Named> {
   /** The operator vouches for who is there now: what was before does not count. */
   forget(): void {
     this.last = undefined;
+  }
+
+  /** Everything that is known. */
+  get state(): ElectionState<T> {
+    return {
+      entries: [...this.entries].map(([who, { claim, confirmed }]) => ({ who, claim, confirmed })),
+      last: this.last,
+    };
+  }
+
+  /** Know what another process knew. */
+  restore({ entries, last }: ElectionState<T>): void {
+    for (const { who, ...entry } of entries) this.entries.set(who, entry);
+    this.last = last;
   }
 
   /** Those who say, or said last, that they are the primary. */

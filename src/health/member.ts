@@ -7,7 +7,7 @@ import type { Finding } from './finding.js';
 import { CHECKING, DOWN, type Health, step, UP } from './hysteresis.js';
 import { judge, type Verdict } from './judge.js';
 import type { HealthSettings } from './settings.js';
-import { SlowStart } from './slow-start.js';
+import { type Ramp, SlowStart } from './slow-start.js';
 
 /** Without probes: how long a backend marked down by traffic stays down, and then how long it is on trial (nginx's fail_timeout). */
 export const TRIAL_MS = 10_000;
@@ -18,8 +18,11 @@ export interface MemberContext {
   readonly clock: Clock;
   /** True while nobody in the service is usable: then every moment counts. */
   readonly hasty: boolean;
-  /** Ask about a backend again and again, first in `delayMs`; undefined where nothing is asked. */
-  ask(backend: Backend, delayMs: number, onResult: OnResult): Subscription | undefined;
+  /**
+   * Ask about a backend again and again, first in `delayMs`; undefined where nothing is asked. `hasLast`: the last answer is
+   * known, so there is no hurry.
+   */
+  ask(backend: Backend, delayMs: number, onResult: OnResult, hasLast?: boolean): Subscription | undefined;
   /** The backend told what it is. Returns why it is not to be taken for the primary, if it says that it is one. */
   heard(backend: Backend, finding: Finding): string;
   /** The backend does not answer any more, or rests. */
@@ -32,6 +35,18 @@ export interface MemberContext {
   changed(backend: Backend): void;
 }
 
+/** What a member knows beside its backend's own state. Times in ms. */
+export interface MemberState {
+  /** Results in a row that speak against its health. */
+  readonly against: number;
+  readonly last: Finding | undefined;
+  /** Since the last result; undefined when there was none. */
+  readonly heardAgo: number | undefined;
+  /** Until its trial ends or begins; undefined where there is none. */
+  readonly trialIn: number | undefined;
+  readonly ramp: Ramp | undefined;
+}
+
 /** One backend under watch: turns probe results and failures of real traffic into its health. */
 export class Member {
   readonly backend: Backend;
@@ -40,6 +55,8 @@ export class Member {
   private health: Health;
   private asking: Subscription | undefined;
   private cancelTrial: Cancel | undefined;
+  private trialAt: number | undefined;
+  private heardAt: number | undefined;
   /** What the last check found; undefined unless the server was well. */
   private last: Finding | undefined;
   /** In maintenance: nothing is asked. */
@@ -68,6 +85,33 @@ export class Member {
     this.asking?.hasten(this.context.hasty);
   }
 
+  get state(): MemberState {
+    const { health, last, slowStart, heardAt, trialAt, context } = this;
+    const now = context.clock.now();
+    return {
+      against: health.against,
+      last,
+      heardAgo: heardAt === undefined ? undefined : now - heardAt,
+      trialIn: trialAt === undefined ? undefined : Math.max(0, trialAt - now),
+      ramp: slowStart.ramp,
+    };
+  }
+
+  /** Begin to watch where another process has left off: the next probe is due when it would have been there. */
+  resume({ against, last, heardAgo, trialIn, ramp }: MemberState): void {
+    const { backend, context } = this;
+    this.health = { state: backend.health, against };
+    this.last = last;
+    this.resting = backend.admin === 'maint';
+    if (ramp !== undefined) this.slowStart.resume(ramp);
+    if (this.resting) return;
+    const { interval } = context.settings;
+    if (heardAgo !== undefined) this.heardAt = context.clock.now() - heardAgo;
+    const delay = heardAgo === undefined ? 0 : Math.max(0, interval - heardAgo);
+    this.asking = context.ask(backend, delay, result => this.take(result), heardAgo !== undefined);
+    if (this.asking === undefined) this.armTrial(trialIn);
+  }
+
   /** Ask now and not when it is time. */
   hurry(): void {
     this.asking?.hurry();
@@ -77,7 +121,7 @@ export class Member {
   unwatch(): void {
     this.asking?.stop();
     this.asking = undefined;
-    this.cancelTrial?.();
+    this.endTrial();
   }
 
   /** Stop for good. */
@@ -132,6 +176,7 @@ export class Member {
   }
 
   private take(result: CheckResult): void {
+    this.heardAt = this.context.clock.now();
     this.last = result.result === 'ok' ? result.finding : undefined;
     if (result.result !== 'ok') {
       this.context.checked(this.backend, result);
@@ -181,15 +226,21 @@ export class Member {
   }
 
   /** Without probes time is the only judge: down, then on trial, then up, TRIAL_MS each. */
-  private armTrial(): void {
-    this.cancelTrial?.();
+  private armTrial(inMs = TRIAL_MS): void {
+    this.endTrial();
     if (this.health.state === 'up') return;
-    this.cancelTrial = this.context.clock.after(TRIAL_MS, () => {
+    this.trialAt = this.context.clock.now() + inMs;
+    this.cancelTrial = this.context.clock.after(inMs, () => {
       const next = this.health.state === 'down' ? CHECKING : UP;
       const time = formatDuration(TRIAL_MS);
       this.set(next, next === UP ? `no failure in ${time}` : `${time} since it failed`);
       this.armTrial();
     });
+  }
+
+  private endTrial(): void {
+    this.cancelTrial?.();
+    this.trialAt = undefined;
   }
 
   private set(next: Health, reason: string, alarming?: boolean): void {

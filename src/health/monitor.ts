@@ -2,9 +2,9 @@ import { type Clock, systemClock } from '../clock.js';
 import type { Backend } from '../pool/backend.js';
 import type { CheckResult } from './checker.js';
 import { Checks, type OnResult, type Subscription } from './checks.js';
-import { Member, type MemberContext } from './member.js';
+import { Member, type MemberContext, type MemberState } from './member.js';
 import { inPanic } from './panic.js';
-import { Primaries, type SplitBrain } from './primaries.js';
+import { Primaries, type PrimariesState, type SplitBrain } from './primaries.js';
 import { createProbe, type ProbeContext } from './probes/index.js';
 import type { Probe } from './probes/probe.js';
 import { questionKey } from './question.js';
@@ -22,6 +22,13 @@ const STAGGER_MS = 10;
 /** What may change while a service runs. */
 export interface MonitorConfig extends ProbeContext {
   readonly settings: HealthSettings;
+}
+
+export interface MonitorState {
+  /** By the backends' slots. */
+  readonly members: readonly { readonly slot: number; readonly state: MemberState }[];
+  readonly primaries: PrimariesState;
+  readonly panic: boolean;
 }
 
 export interface MonitorHooks {
@@ -69,7 +76,7 @@ export class HealthMonitor {
         return monitor.hasty;
       },
       clock,
-      ask: (backend, delayMs, onResult) => this.ask(backend, delayMs, onResult),
+      ask: (backend, delayMs, onResult, hasLast) => this.ask(backend, delayMs, onResult, hasLast),
       heard: (backend, finding) => (this.takesPrimaries ? this.primaries.heard(backend, finding) : ''),
       lost: backend => this.primaries.lost(backend),
       vouched: () => this.primaries.vouched(),
@@ -95,6 +102,30 @@ export class HealthMonitor {
     const member = new Member(backend, this.context);
     this.members.set(backend, member);
     member.watch(this.nextDelay());
+    this.review();
+  }
+
+  /** What is known beside the backends' own states, for another process. */
+  get state(): MonitorState {
+    return {
+      members: [...this.members].map(([{ slot }, { state }]) => ({ slot, state })),
+      primaries: this.primaries.state,
+      panic: this.inPanic,
+    };
+  }
+
+  /** Begin to watch backends where another process has left off: nothing has happened, so nobody hears of anything. */
+  resume({ members, primaries, panic }: MonitorState, backends: readonly Backend[]): void {
+    const states = new Map(members.map(({ slot, state }) => [slot, state]));
+    this.inPanic = panic;
+    this.primaries.restore(primaries, slot => backends.find(backend => backend.slot === slot));
+    for (const backend of backends) {
+      const state = states.get(backend.slot);
+      if (state === undefined) continue;
+      const member = new Member(backend, this.context);
+      this.members.set(backend, member);
+      member.resume(state);
+    }
     this.review();
   }
 
@@ -161,14 +192,19 @@ export class HealthMonitor {
     this.members.clear();
   }
 
-  private ask(backend: Backend, delayMs: number, onResult: OnResult): Subscription | undefined {
+  private ask(
+    backend: Backend,
+    delayMs: number,
+    onResult: OnResult,
+    hasLast = false,
+  ): Subscription | undefined {
     const { config, hooks } = this;
     const { settings } = config;
     if (settings.kind === 'none') return undefined;
     const probe = () => hooks.probeFor?.(backend, config) ?? createProbe(settings, backend.endpoint, config);
     const key = questionKey(settings, backend.endpoint, config);
     const schedule = { ...settings, fast: fastInterval(settings) };
-    return this.checks.subscribe({ key, schedule, probe }, delayMs, onResult);
+    return this.checks.subscribe({ key, schedule, probe }, delayMs, onResult, hasLast);
   }
 
   /** Where only one may be the primary, it matters which. */

@@ -1,5 +1,5 @@
 import type { Backend } from '../pool/backend.js';
-import { Election, type SplitBrainPolicy } from './election.js';
+import { Election, type ElectionState, type SplitBrainPolicy } from './election.js';
 import type { Finding } from './finding.js';
 
 /** Several servers say that they are the primary; or (`primaries` empty) no longer. */
@@ -19,6 +19,12 @@ export interface PrimariesHooks {
   onSplitBrain(split: SplitBrain): void;
 }
 
+export interface PrimariesState {
+  readonly election: ElectionState<number>;
+  /** What was told of last. */
+  readonly told: string;
+}
+
 /** The primaries of one service: there should be one. Follows what its servers say and tells who is not to be taken. */
 export class Primaries {
   private readonly election = new Election<Backend>();
@@ -27,6 +33,17 @@ export class Primaries {
 
   constructor(hooks: PrimariesHooks) {
     this.hooks = hooks;
+  }
+
+  /** What is known, with the servers by their slots. */
+  get state(): PrimariesState {
+    return { election: relabel(this.election.state, ({ slot }) => slot), told: this.told };
+  }
+
+  /** Know what another process knew; `find` has the servers that are still there. */
+  restore({ election, told }: PrimariesState, find: (slot: number) => Backend | undefined): void {
+    this.election.restore(relabel(election, find));
+    this.told = told;
   }
 
   /** A server answered. Returns why it is not to be taken for the primary, if it says that it is; else nothing. */
@@ -78,4 +95,17 @@ export class Primaries {
     const kept = rivals.filter(rival => this.election.objection(rival, policy) === '').map(({ id }) => id);
     this.hooks.onSplitBrain({ primaries, kept });
   }
+}
+
+/** The same about other names for the servers, without those that have none. */
+function relabel<A, B>(
+  { entries, last }: ElectionState<A>,
+  name: (who: A) => B | undefined,
+): ElectionState<B> {
+  const known = entries.flatMap(({ who, ...entry }) => {
+    const found = name(who);
+    return found === undefined ? [] : [{ who: found, ...entry }];
+  });
+  const who = last === undefined ? undefined : name(last.who);
+  return { entries: known, last: last === undefined || who === undefined ? undefined : { ...last, who } };
 }

@@ -29,6 +29,19 @@ export interface BackendInit {
   readonly trusted?: boolean;
 }
 
+/** What was decided about a backend, for another process that takes over from this one. */
+export interface BackendState {
+  readonly admin: AdminState;
+  readonly health: HealthState;
+  readonly downReason: string;
+  readonly weight: number;
+  readonly share: number;
+  readonly standIn: boolean;
+  readonly trusted: boolean;
+  readonly measured: number;
+  readonly sunkAt: number;
+}
+
 /**
  * The control plane's view of one backend. What it decides (state, effective weight) is written into the shared table
  * and the generation is bumped; the data plane sees it at its next pick.
@@ -153,6 +166,27 @@ export class Backend {
   setShare(share: number): void {
     if (share === this.share) return;
     this.share = share;
+    this.publish();
+  }
+
+  /** Everything that was decided about it. */
+  get decided(): BackendState {
+    const { admin, health, downReason, weight, share, standIn, trusted, measured, sunkAt } = this;
+    return { admin, health, downReason, weight, share, standIn, trusted, measured, sunkAt };
+  }
+
+  /** Take what another process decided: nothing has happened, so nobody hears of it. */
+  restore(state: BackendState): void {
+    const { admin, health, downReason, weight, share, standIn, trusted } = state;
+    this.measured = state.measured;
+    this.sunkAt = state.sunkAt;
+    this.admin = admin;
+    this.health = health;
+    this.downReason = downReason;
+    this.weight = weight;
+    this.share = share;
+    this.standIn = standIn;
+    this.trusted = trusted;
     this.publish();
   }
 

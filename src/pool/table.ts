@@ -2,7 +2,16 @@ import { COLUMNS, type MemoryColumns, OWN_NUMBERS, type StrategyMemory } from '.
 import { Lb4Error } from '../errors.js';
 import { addBelow } from './add-below.js';
 import { CONTROL, SpinLock } from './lock.js';
-import { clearTotals, MAX_SLOTS, Tally, TOTALS_BYTES, type Total, Totals, totalAt } from './totals.js';
+import {
+  clearTotals,
+  MAX_SLOTS,
+  Tally,
+  TOTALS_BYTES,
+  type Total,
+  Totals,
+  totalAt,
+  writeTally,
+} from './totals.js';
 import { WAIT_BYTES, WaitBoard } from './wait-board.js';
 
 /**
@@ -35,6 +44,21 @@ export interface RateCell {
   readonly lock: SpinLock;
   /** [0] tokens taken and not made up for yet, [1] when that was so, monotonic ms. All zero is a full bucket. */
   readonly bucket: Float64Array;
+}
+
+/** A slot as plain data. */
+export interface SlotState {
+  readonly slot: number;
+  readonly state: number;
+  readonly failures: number;
+  readonly panic: number;
+  readonly backup: number;
+  readonly weight: number;
+  readonly latency: number;
+  readonly latencyAt: number;
+  readonly bucket: readonly number[];
+  readonly columns: Readonly<Record<string, number>>;
+  readonly own: readonly (readonly number[])[];
 }
 
 const RATE_LOCKS = 5;
@@ -170,6 +194,11 @@ export class SharedTable {
     return tally;
   }
 
+  /** What another process had counted for the slot is what the control plane has, while nothing else was counted. */
+  writeTally(slot: number, tally: Tally): void {
+    writeTally(this.blocks.at(-1)!, slot, tally);
+  }
+
   stateName(slot: number): keyof typeof State {
     return NAMES[Atomics.load(this.state, slot)]!;
   }
@@ -238,6 +267,44 @@ export class SharedTable {
     return lost;
   }
 
+  /**
+   * What has to be copied of a slot when another process takes over: everything but the counts of what is open or waits,
+   * which come with the connections themselves, and the totals.
+   */
+  readSlot(slot: number): SlotState {
+    return {
+      slot,
+      state: Atomics.load(this.state, slot),
+      failures: Atomics.load(this.failures, slot),
+      panic: Atomics.load(this.panic, slot),
+      backup: Atomics.load(this.backup, slot),
+      weight: this.weight[slot]!,
+      latency: this.latency[slot]!,
+      latencyAt: this.latencyAt[slot]!,
+      bucket: [...this.bucket(slot)],
+      columns: Object.fromEntries(COLUMNS.map(name => [name, this.columns[name][slot]!])),
+      own: Array.from({ length: TIERS }, (_, tier) => [...this.ownNumbers(slot, tier)]),
+    };
+  }
+
+  /** Write what `readSlot` of another process's table has told. */
+  writeSlot(state: SlotState): void {
+    const { slot } = state;
+    Atomics.store(this.state, slot, state.state);
+    Atomics.store(this.failures, slot, state.failures);
+    Atomics.store(this.panic, slot, state.panic);
+    Atomics.store(this.backup, slot, state.backup);
+    this.weight[slot] = state.weight;
+    this.latency[slot] = state.latency;
+    this.latencyAt[slot] = state.latencyAt;
+    this.bucket(slot).set(state.bucket);
+    for (const name of COLUMNS) this.columns[name][slot] = state.columns[name] ?? 0;
+    for (let tier = 0; tier < TIERS; tier++) {
+      // Another version may know more or fewer of them.
+      this.ownNumbers(slot, tier).set((state.own[tier] ?? []).slice(0, OWN_NUMBERS));
+    }
+  }
+
   private bucket(slot: number): Float64Array {
     return new Float64Array(this.buffers.floats, (BUCKETS * MAX_SLOTS + 2 * slot) * 8, 2);
   }
@@ -248,10 +315,15 @@ export class SharedTable {
   }
 }
 
+export interface SlotsState {
+  readonly next: number;
+  readonly freed: readonly number[];
+}
+
 /** Hands out slots; control plane only. Freed slots are reused last-freed-last, so that late records find no new owner. */
 export class SlotAllocator {
   private next = PROCESS_SLOT + 1;
-  private readonly freed: number[] = [];
+  private freed: number[] = [];
   private readonly table: SharedTable;
 
   constructor(table: SharedTable) {
@@ -266,6 +338,17 @@ export class SlotAllocator {
     }
     this.table.clear(slot);
     return slot;
+  }
+
+  /** Which slots are taken, and in which order the others will be. */
+  get state(): SlotsState {
+    return { next: this.next, freed: [...this.freed] };
+  }
+
+  /** As if everything that led to this state had happened here. */
+  set state({ next, freed }: SlotsState) {
+    this.next = next;
+    this.freed = [...freed];
   }
 
   free(slot: number): void {

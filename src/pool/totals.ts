@@ -122,6 +122,14 @@ function observe(histogram: Float64Array, slot: number, ms: number): void {
   histogram[at + HISTOGRAM_SUM]! += ms;
 }
 
+/** Totals of several slots as one piece of memory; the names tell another version what is what. */
+export interface TotalsCopy {
+  readonly names: readonly (readonly [name: string, width: number])[];
+  readonly slots: readonly number[];
+  /** Slot after slot, each with all names in their order. */
+  readonly numbers: Float64Array;
+}
+
 /** The totals of a slot, or of several, added up over all threads. */
 export class Tally {
   private readonly values = new Float64Array(WIDTH);
@@ -129,6 +137,11 @@ export class Tally {
   /** `index` where a total has several numbers: a reason's or a result's place in its list, a bucket. */
   get(name: Total, index = 0): number {
     return this.values[OFFSETS.get(name)! + index]!;
+  }
+
+  /** Its numbers, which are no copy. */
+  get numbers(): Float64Array {
+    return this.values;
   }
 
   add(other: Tally): this {
@@ -151,6 +164,49 @@ export class Tally {
 /** What one thread has counted for a slot: the first number of a total. */
 export function totalAt(totals: Float64Array, slot: number, name: Total): number {
   return totals[OFFSETS.get(name)! * MAX_SLOTS + slot * WIDTHS[name]]!;
+}
+
+/** Tallies of slots for another process. */
+export function copyTotals(tallies: ReadonlyMap<number, Tally>): TotalsCopy {
+  const numbers = new Float64Array(tallies.size * WIDTH);
+  let at = 0;
+  for (const tally of tallies.values()) {
+    numbers.set(tally.numbers, at);
+    at += WIDTH;
+  }
+  return { names: TOTALS.map(name => [name, WIDTHS[name]]), slots: [...tallies.keys()], numbers };
+}
+
+/** The tallies of such a copy, made by this version or another: what that does not count is 0, what this does not is left out. */
+export function readTotals({ names, slots, numbers }: TotalsCopy): Map<number, Tally> {
+  const tallies = new Map<number, Tally>();
+  let at = 0;
+  for (const slot of slots) {
+    const tally = new Tally();
+    for (const [name, count] of names) {
+      const offset = OFFSETS.get(name as Total);
+      if (offset !== undefined) {
+        const kept = Math.min(count, WIDTHS[name as Total]);
+        tally.numbers.set(numbers.subarray(at, at + kept), offset);
+      }
+      at += count;
+    }
+    tallies.set(slot, tally);
+  }
+  return tallies;
+}
+
+/** Have a tally as what one thread has counted for a slot. */
+export function writeTally(totals: Float64Array, slot: number, tally: Tally): void {
+  for (const name of TOTALS) {
+    const count = WIDTHS[name];
+    const at = OFFSETS.get(name)! * MAX_SLOTS + slot * count;
+    for (let i = 0; i < count; i++) {
+      const value = tally.get(name, i);
+      // A page that nobody wrote to is not there: reading leaves it so.
+      if (totals[at + i] !== value) totals[at + i] = value;
+    }
+  }
 }
 
 /** Set a slot's totals in one thread's block to zero. */

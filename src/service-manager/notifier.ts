@@ -41,13 +41,39 @@ export class Notifier {
 
   /** Tell that the configuration is being reloaded, until `reload` has settled; resolves or rejects as that does. */
   async during<T>(reload: Promise<T>): Promise<T> {
-    // The time tells the service manager which READY=1 belongs to this.
-    this.send('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
+    this.sendReloading();
     try {
       return await reload;
     } finally {
       this.ready(this.status);
     }
+  }
+
+  /** Tell that another process is about to take over; ready again when that does not come about. Settles as `upgrade` does. */
+  async handingOver<T>(upgrade: Promise<T>): Promise<T> {
+    this.sendReloading();
+    try {
+      return await upgrade;
+    } catch (error) {
+      this.ready(this.status);
+      throw error;
+    }
+  }
+
+  /** Another process is the main one from here on: it says itself that it is ready, and gives signs of life. */
+  succeeded(pid: number): void {
+    clearInterval(this.watchdog);
+    this.send(`MAINPID=${pid}`);
+  }
+
+  /** Have the service manager keep descriptors under a name: whoever is started after a crash gets them. */
+  store(name: string, fds: readonly number[]): void {
+    this.sender?.send(`FDSTORE=1\nFDNAME=${name}\n`, fds);
+  }
+
+  /** It is to keep none under that name any more. */
+  unstore(name: string): void {
+    this.send('FDSTOREREMOVE=1', `FDNAME=${name}`);
   }
 
   stopping(status: string): void {
@@ -57,6 +83,11 @@ export class Notifier {
   close(): void {
     clearInterval(this.watchdog);
     this.sender?.close();
+  }
+
+  private sendReloading(): void {
+    // The time tells the service manager which READY=1 belongs to this.
+    this.send('RELOADING=1', `MONOTONIC_USEC=${process.hrtime.bigint() / 1000n}`);
   }
 
   private send(...lines: string[]): void {

@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 
 /** The way to the service manager. Best effort: nothing here throws. */
 export interface Sender {
-  send(text: string): void;
+  /** With descriptors only where system calls can be made directly. */
+  send(text: string, fds?: readonly number[]): void;
   close(): void;
 }
 
@@ -31,7 +32,8 @@ function programSender(onFailure: (reason: string) => void): Sender {
       });
     });
   return {
-    send(text) {
+    send(text, fds = []) {
+      if (fds.length > 0) return;
       turn = turn.then(() => notify(text));
     },
     close() {},

@@ -33,12 +33,12 @@ export type Request =
   | { readonly type: 'commit'; readonly plan: Plan }
   | { readonly type: 'abandon' }
   | { readonly type: 'go' }
-  | { readonly type: 'copy' }
+  | { readonly type: 'copy'; readonly first: boolean; readonly most: number }
   | { readonly type: 'freeze' }
   | { readonly type: 'thaw' }
   | { readonly type: 'adopt'; readonly deliveries: readonly Delivery[] }
   | { readonly type: 'complete'; readonly deliveries: readonly Delivery[] }
-  | { readonly type: 'stopAccepting' }
+  | { readonly type: 'stopAccepting'; readonly handedOver: boolean }
   | {
       readonly type: 'close';
       readonly slot: number;

@@ -7,10 +7,14 @@ import type { Answer, Delivery, Request } from './messages.js';
 
 /** What one thread gives away, as it crosses to the other process; its descriptors are `count` of the bundle's. */
 interface Part extends Omit<Export, 'fds'> {
+  readonly source: number;
   readonly count: number;
   /** For each of `listeners` its place among all sockets of its address. */
   readonly ordinals: readonly number[];
 }
+
+/** A thread that copies serves nobody meanwhile: so many at a time. */
+const AT_ONCE = 250;
 
 type AskThreads = (request: (thread: number) => Request) => Promise<readonly Answer[]>;
 
@@ -43,11 +47,21 @@ export class ThreadedHandover implements Handover {
   }
 
   async copy(): Promise<Bundle> {
-    return this.export({ type: 'copy' });
+    const fds: number[] = [];
+    const parts: Part[] = [];
+    for (let more = true, first = true; more; first = false) {
+      const exports = await this.askExports({ type: 'copy', first, most: AT_ONCE });
+      this.add(exports, fds, parts);
+      more = exports.some(({ homes }) => homes.length === AT_ONCE);
+    }
+    return { fds, data: parts };
   }
 
   async freeze(): Promise<Bundle> {
-    return this.export({ type: 'freeze' });
+    const fds: number[] = [];
+    const parts: Part[] = [];
+    this.add(await this.askExports({ type: 'freeze' }), fds, parts);
+    return { fds, data: parts };
   }
 
   async thaw(): Promise<void> {
@@ -76,24 +90,25 @@ export class ThreadedHandover implements Handover {
     };
   }
 
-  private async export(request: Request): Promise<Bundle> {
+  /** By thread. */
+  private async askExports(request: Request): Promise<readonly Export[]> {
     const answers = await this.ask(() => request);
+    return answers.flatMap(answer => (answer.type === 'exported' ? [answer.given] : []));
+  }
+
+  private add(exports: readonly Export[], fds: number[], parts: Part[]): void {
     const places = this.findPlaces();
-    const fds: number[] = [];
-    const parts = answers.flatMap((answer, thread): Part[] => {
-      if (answer.type !== 'exported') return [];
-      const { fds: own, ...rest } = answer.given;
+    for (const [source, { fds: own, ...rest }] of exports.entries()) {
       for (const fd of own) fds.push(fd);
-      const ordinals = rest.listeners.map(({ key, index }) => (places[thread]!.get(key) ?? 0) + index);
-      return [{ ...rest, count: own.length, ordinals }];
-    });
-    return { fds, data: parts };
+      const ordinals = rest.listeners.map(({ key, index }) => (places[source]!.get(key) ?? 0) + index);
+      parts.push({ ...rest, source, count: own.length, ordinals });
+    }
   }
 
   /** What each thread gets of a bundle. */
   private deliver({ fds, data }: Bundle): (thread: number) => Delivery[] {
     let at = 0;
-    const whole = (data as readonly Part[]).map(({ count, ordinals, ...rest }, source) => {
+    const whole = (data as readonly Part[]).map(({ source, count, ordinals, ...rest }) => {
       const from: Export = { ...rest, fds: Int32Array.from(fds.slice(at, at + count)) };
       at += count;
       const first = this.came;

@@ -1,9 +1,8 @@
-import { Worker } from 'node:worker_threads';
 import type { StrategyFault } from '../../strategies/load.js';
 import { growDescriptorTable } from '../engines/epoll/descriptors.js';
 import { FdLedger } from '../engines/epoll/ledger.js';
 import { close as closeFd, openWake, wake } from '../engines/epoll/libc.js';
-import { type ErrorCode, Lb4Error } from '../errors.js';
+import { Lb4Error } from '../errors.js';
 import type { Listening } from '../flow/listeners.js';
 import { type ConnectionList, type ConnectionQuery, mergeLists, threadOf } from '../flow/listing.js';
 import { SharedClients } from '../flow/shared-clients.js';
@@ -14,9 +13,10 @@ import type { SharedTable } from '../pool/table.js';
 import { Addresses, type Listens, NOTHING } from './addresses.js';
 import type { Handover, Heirloom } from './handover.js';
 import { spread } from './heirlooms.js';
-import type { Answer, Message, Numbered, Request, ThreadInit } from './messages.js';
+import type { Answer, Request } from './messages.js';
 import type { Plane } from './plane.js';
 import { readRecords } from './records.js';
+import { type News, Thread } from './thread.js';
 import { ThreadedHandover } from './threaded-handover.js';
 
 /** In the ledger: no thread, and nothing is entered for it. */
@@ -24,23 +24,6 @@ const CONTROL_PLANE = 254;
 /** A thread that dies is replaced after this, and after twice as long each time that its successor fails to start. */
 const REPLACE_AFTER_MS = 100;
 const REPLACE_AFTER_MAX_MS = 10_000;
-
-interface Waiting {
-  resolve(answer: Answer): void;
-  reject(error: Error): void;
-}
-
-interface Thread {
-  readonly index: number;
-  readonly worker: Worker;
-  readonly wakeFd: number;
-  gone: boolean;
-  /** It was told to end. */
-  ended: boolean;
-  /** It has prepared a plan and waits to be told to commit it. */
-  prepared: boolean;
-  readonly waiting: Map<number, Waiting>;
-}
 
 export interface ThreadedHooks {
   readonly sink: PlaneSink;
@@ -64,7 +47,6 @@ export class ThreadedPlane implements Plane {
   /** By index. One that has died stays until its successor serves. */
   private readonly list: Thread[] = [];
   private readonly addresses = new Addresses();
-  private nextId = 0;
   private plan: Plan | undefined;
   private listening: readonly Listening[] = [];
   private records = true;
@@ -85,7 +67,7 @@ export class ThreadedPlane implements Plane {
       threads,
       new FdLedger(this.ledger, CONTROL_PLANE),
       () => this.addresses.places(threads),
-      request => Promise.all(this.list.map((thread, index) => this.ask(thread, request(index)))),
+      request => Promise.all(this.list.map((thread, index) => thread.ask(request(index)))),
       () => this.leave(),
     );
   }
@@ -146,20 +128,20 @@ export class ThreadedPlane implements Plane {
   async abandon(): Promise<void> {
     await this.survivors(thread => {
       thread.prepared = false;
-      return this.ask(thread, { type: 'abandon' });
+      return thread.ask({ type: 'abandon' });
     });
     this.addresses.retain(this.plan);
   }
 
   async go(): Promise<void> {
     this.standby = false;
-    await Promise.all(this.list.map(thread => this.ask(thread, { type: 'go' })));
+    await Promise.all(this.list.map(thread => thread.ask({ type: 'go' })));
   }
 
-  async stopAccepting(): Promise<void> {
+  async stopAccepting(handedOver = false): Promise<void> {
     this.closing = true;
     await this.replacing;
-    await this.askAll({ type: 'stopAccepting' });
+    await this.askAll({ type: 'stopAccepting', handedOver });
   }
 
   look(): void {
@@ -174,7 +156,7 @@ export class ThreadedPlane implements Plane {
   }
 
   async connections(query: ConnectionQuery): Promise<ConnectionList> {
-    const answers = await this.survivors(thread => this.ask(thread, { type: 'list', query }));
+    const answers = await this.survivors(thread => thread.ask({ type: 'list', query }));
     return mergeLists(
       answers.flatMap(answer => (answer.type === 'listed' ? [answer.list] : [])),
       query,
@@ -184,7 +166,7 @@ export class ThreadedPlane implements Plane {
   async end(service: number, ids: readonly number[], reason: CloseReason, detail: string): Promise<number> {
     const answers = await this.survivors((thread, index) => {
       const own = ids.filter(id => threadOf(id) === index);
-      return this.ask(thread, { type: 'end', service, ids: own, reason, detail });
+      return thread.ask({ type: 'end', service, ids: own, reason, detail });
     });
     return answers.reduce((sum, answer) => sum + (answer.type === 'ended' ? answer.count : 0), 0);
   }
@@ -205,11 +187,11 @@ export class ThreadedPlane implements Plane {
     this.closing = this.left = true;
     await this.replacing;
     await this.survivors(async thread => {
-      const answer = await this.ask(thread, { type: 'destroy', reason });
+      const answer = await thread.ask({ type: 'destroy', reason });
       thread.ended = true;
       return answer;
     });
-    await Promise.all(this.list.map(({ worker }) => worker.terminate()));
+    await Promise.all(this.list.map(thread => thread.terminate()));
     for (const bell of this.bells) closeFd(bell);
   }
 
@@ -219,14 +201,14 @@ export class ThreadedPlane implements Plane {
     this.closing = this.left = true;
     await this.replacing;
     for (const thread of this.list) thread.ended = true;
-    await Promise.all(this.list.map(({ worker }) => worker.terminate()));
+    await Promise.all(this.list.map(thread => thread.terminate()));
     for (let index = 0; index < this.threads; index++) this.closeAll(index, NOTHING);
     for (const bell of this.bells) closeFd(bell);
   }
 
   private async bind(thread: Thread, plan: Plan, left = NOTHING): Promise<void> {
     const inherited = this.addresses.joining(left);
-    const answer = await this.ask(thread, { type: 'prepare', plan, inherited });
+    const answer = await thread.ask({ type: 'prepare', plan, inherited });
     thread.prepared = true;
     if (answer.type === 'prepared' && !thread.gone) this.addresses.add(thread.index, answer.bound);
   }
@@ -243,7 +225,7 @@ export class ThreadedPlane implements Plane {
   }
 
   private async serve(thread: Thread, plan: Plan): Promise<Answer> {
-    const answer = await this.ask(thread, { type: 'commit', plan });
+    const answer = await thread.ask({ type: 'commit', plan });
     thread.prepared = false;
     if (answer.type === 'committed') this.listening = answer.listening;
     return answer;
@@ -261,7 +243,7 @@ export class ThreadedPlane implements Plane {
 
   /** Ask all those that live. */
   private async askAll(request: Request): Promise<void> {
-    await this.survivors(thread => this.ask(thread, request));
+    await this.survivors(thread => thread.ask(request));
   }
 
   /** The answers of those threads that lived to give one. */
@@ -272,86 +254,31 @@ export class ThreadedPlane implements Plane {
     return settled.flatMap(one => (one.status === 'fulfilled' ? [one.value] : []));
   }
 
-  private ask(thread: Thread, request: Request): Promise<Answer> {
-    const id = this.nextId++;
-    if (thread.gone) return Promise.reject(new Error('the thread has ended'));
-    return new Promise((resolve, reject) => {
-      thread.waiting.set(id, { resolve, reject });
-      const message: Numbered = { ...request, id };
-      thread.worker.postMessage(message);
-      // The thread sits in epoll_wait and looks at its messages only when it is woken.
-      wake(thread.wakeFd);
-    });
-  }
-
   private spawn(index: number): Promise<Thread> {
-    const wakeFd = openWake();
-    const workerData: ThreadInit = {
-      index,
-      threads: this.threads,
-      table: this.table.buffers,
-      ledger: this.ledger,
-      standby: this.standby,
-      wakeFd,
-      bells: this.bells,
-    };
-    const worker = new Worker(new URL('./worker.js', import.meta.url), { workerData, name: `lb4-${index}` });
-    const thread: Thread = {
-      index,
-      worker,
-      wakeFd,
-      gone: false,
-      ended: false,
-      prepared: false,
-      waiting: new Map(),
-    };
-    return new Promise((resolve, reject) => {
-      let failure = new Error('the thread ended by itself');
-      worker.on('error', error => {
-        failure = error as Error;
-      });
-      worker.on('exit', () => {
-        thread.gone = true;
-        closeFd(wakeFd);
-        reject(failure);
-        for (const { reject: refuse } of thread.waiting.values()) refuse(failure);
+    const { threads, table, ledger, standby, bells } = this;
+    const init = { index, threads, table: table.buffers, ledger, standby, bells };
+    return Thread.start(init, {
+      onNews: news => this.receive(news),
+      onExit: (thread, failure) => {
         if (this.list[index] === thread && !thread.ended) this.replace(index, failure);
-      });
-      worker.on('message', (message: Message) => {
-        if (message.type === 'ready') {
-          resolve(thread);
-        } else {
-          this.receive(thread, message);
-        }
-      });
+      },
     });
   }
 
-  private receive(thread: Thread, message: Exclude<Message, { type: 'ready' }>): void {
+  private receive(news: News): void {
     const { sink } = this.hooks;
-    switch (message.type) {
-      case 'reply':
-        thread.waiting.get(message.id)?.resolve(message.answer);
-        thread.waiting.delete(message.id);
-        break;
-      case 'failed': {
-        const { id, code, message: text } = message;
-        const error = code === '' ? new Error(text) : new Lb4Error(code as ErrorCode, text);
-        thread.waiting.get(id)?.reject(error);
-        thread.waiting.delete(id);
-        break;
-      }
+    switch (news.type) {
       case 'records':
-        readRecords(message.batch, record => sink.finished(record));
+        readRecords(news.batch, record => sink.finished(record));
         break;
       case 'backendFailing':
-        sink.backendFailing(message.slot, message.reason);
+        sink.backendFailing(news.slot, news.reason);
         break;
       case 'trouble':
-        sink.trouble(message.reason);
+        sink.trouble(news.reason);
         break;
       case 'fault':
-        this.hooks.onFault(message.fault as StrategyFault);
+        this.hooks.onFault(news.fault as StrategyFault);
         break;
     }
   }
@@ -399,11 +326,11 @@ export class ThreadedPlane implements Plane {
     try {
       if (this.closing) return;
       thread = await this.spawn(index);
-      await this.ask(thread, { type: 'records', wanted: this.records });
+      await thread.ask({ type: 'records', wanted: this.records });
       if (this.plan !== undefined) await this.bring(thread, left);
       this.list[index] = thread;
     } catch (error) {
-      await thread?.worker.terminate();
+      await thread?.terminate();
       this.addresses.remove(index);
       await this.bury(index, NOTHING, error as Error);
       const pause = Math.min(REPLACE_AFTER_MS * 2 ** attempt, REPLACE_AFTER_MAX_MS);

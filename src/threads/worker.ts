@@ -124,7 +124,7 @@ async function answer(request: Numbered): Promise<Answer> {
       go();
       break;
     case 'copy':
-      return { type: 'exported', given: plane.outgoing.copy() };
+      return { type: 'exported', given: plane.outgoing.copy(request.first, request.most) };
     case 'freeze':
       return { type: 'exported', given: freeze() };
     case 'thaw':
@@ -141,7 +141,7 @@ async function answer(request: Numbered): Promise<Answer> {
       return { type: 'taken', taken: all.settle() };
     }
     case 'stopAccepting':
-      await plane.stopAccepting();
+      await plane.stopAccepting(request.handedOver);
       break;
     case 'close':
       plane.close(request.slot, request.perSecond, request.reason);

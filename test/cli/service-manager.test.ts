@@ -25,7 +25,8 @@ t.test('the service manager hears of start, reload and end, and signs of life', 
   await socket.message(/^STOPPING=1$/);
   t.equal(await program.exited(), 0);
   const told = socket.messages.map(message => message.split('=')[0]).filter(word => word !== 'WATCHDOG');
-  t.strictSame(told, ['RELOADING', 'READY', 'STOPPING']);
+  // Clients must not go on waiting at an address that is given up.
+  t.strictSame(told, ['RELOADING', 'READY', 'FDSTOREREMOVE', 'STOPPING']);
 });
 
 const isRoot = process.getuid?.() === 0;

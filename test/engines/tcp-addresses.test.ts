@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
@@ -96,4 +96,16 @@ t.test('a bare port takes IPv4 and IPv6, and names IPv4 clients as such', { skip
   const lines = await lb.log.finished(2);
   t.match(lines[0]!.client, /^127\.0\.0\.1:\d+$/);
   t.match(lines[1]!.client, /^\[::1\]:\d+$/);
+});
+
+t.test('a file that is no socket is never replaced by one', async t => {
+  const path = join(folder(t), 'precious');
+  writeFileSync(path, 'gold');
+  const server = await backend(t, echo);
+  const starting = startBalancer(t, oneService({ listen: `unix:${path}`, backends: [server.address] }));
+  await t.rejects(starting, {
+    code: 'LB4_LISTEN',
+    message: `cannot listen on unix:${path}: there is a file that is no socket`,
+  });
+  t.equal(readFileSync(path, 'utf8'), 'gold');
 });

@@ -119,6 +119,13 @@ t.test('what a login is refused with', async t => {
     message: 'password authentication failed for user "lb4" (SQLSTATE 28P01)',
     local: false,
   });
+  for (const [state, message] of [
+    ['28P01', 'an error without a word (SQLSTATE 28P01)'],
+    ['?', 'an error without a word'],
+  ] as const) {
+    server.refuseLogin = [state, ''];
+    await t.rejects(probe(server.port, LOGIN).check(1_000), { message });
+  }
   server.refuseLogin = undefined;
   server.wantsPassword = true;
   await t.rejects(probe(server.port, { user: 'lb4' }).check(1_000), {

@@ -91,7 +91,7 @@ t.test('conditions: who has fewer rounds of which case is named', async t => {
   const second = sample('kept', 'lb4-epoll', 2, 12);
   t.match(
     block('conditions', [...SAMPLES, second]).join('\n'),
-    '2 rounds of each case, but lb4 epoll 1 of `kept-4000`, `udp-1`; lb4 net 1 of `kept`; HAProxy 1 of `kept`, `kept-4000`, ',
+    '2 rounds of each case, but of `udp-1` 1, of `kept-4000` 1, of lb4 net in `kept` 1, of HAProxy in `kept` 1, ',
   );
 });
 

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { blackHole } from '../fixtures/black-hole.js';
 import { noise, sha } from '../fixtures/bytes.js';
 import { ask, client } from '../fixtures/clients.js';
 import { BACKEND, onLoopback, Relays, TIMEOUTS } from '../fixtures/hand-over.js';
+import type { TestPeer } from '../fixtures/peer.js';
 import { descriptors } from '../fixtures/process.js';
 import { until } from '../fixtures/until.js';
 
@@ -33,6 +34,61 @@ t.test('bytes that wait for a slow reader go along, and more that come behind th
   slow.finish();
   await relays.idle();
   t.match(relays.finished, [{ bytesIn: 0, bytesOut: bytes.length, reason: 'backend_closed' }]);
+});
+
+const PIECE = 30_000;
+
+/** Send in pieces that never fill a buffer, each once the one before was passed on, until `most` bytes or one that was not. */
+async function feed(relays: Relays, peer: TestPeer, bytes: Uint8Array, most: number): Promise<number> {
+  const passed = async (): Promise<number> => {
+    await relays.plane.settle();
+    return relays.total(BACKEND, 'bytesOut');
+  };
+  for (let sent = 0; ; ) {
+    if (sent >= most) return sent;
+    await peer.write(bytes.subarray(sent, sent + PIECE));
+    sent += PIECE;
+    const arrived = until('it to be passed on', async () => (await passed()) === sent, 1_000);
+    if (
+      !(await arrived.then(
+        () => true,
+        () => false,
+      ))
+    )
+      return sent;
+  }
+}
+
+t.test('bytes that wait in memory, and those behind them that were not read', EPOLL, async t => {
+  const bytes = noise(30_000_000, 5);
+  const server = await backend(t, () => {});
+  const relays = await Relays.start(t, 2, { backends: [onLoopback(server.port)] });
+  const slow = client(t, relays.port, { paused: true });
+  const peer = await until('the connection', () => server.peers[0]);
+  const sent = await feed(relays, peer, bytes, bytes.length);
+  t.ok(sent < bytes.length, 'the reader holds it up');
+  for (const threads of [1, 2]) t.match(await relays.handOver(threads), { connections: 1 });
+  slow.socket.resume();
+  peer.finish();
+  t.equal(await slow.end(), 'FIN');
+  t.equal(slow.sha, sha(bytes.subarray(0, sent)));
+});
+
+t.test('a reset that waits for the kernel to deliver what was sent', EPOLL, async t => {
+  const bytes = noise(1_500_000, 6);
+  const server = await backend(t, () => {});
+  const relays = await Relays.start(t, 1, { backends: [onLoopback(server.port)] });
+  const slow = client(t, relays.port, { paused: true });
+  const peer = await until('the connection', () => server.peers[0]);
+  t.equal(await feed(relays, peer, bytes, bytes.length), bytes.length);
+  peer.reset();
+  await until('the backend is gone', () => server.open === 0);
+  for (const threads of [2, 1]) t.match(await relays.handOver(threads), { connections: 1 });
+  slow.socket.resume();
+  t.equal(await slow.end(), 'RST');
+  t.equal(slow.sha, sha(bytes), 'every byte before it');
+  await relays.idle();
+  t.match(relays.finished, [{ reason: 'backend_reset' }]);
 });
 
 t.test('bulk traffic in full flow, both ways', EPOLL, async t => {
@@ -148,8 +204,11 @@ t.test(
     const started = performance.now();
     await peer.write('hello');
     await until('it is dialling', () => relays.active(BACKEND) === 1);
+    const sockets = dialling(hole.port);
+    t.ok(sockets.length > 0);
     t.match(await relays.handOver(next), { connections: 1 });
     t.equal(relays.active(BACKEND), 1, 'it dials still');
+    t.strictSame(dialling(hole.port), sockets, 'with the same socket');
     await peer.reads(5);
     t.ok(performance.now() - started >= 1_990, 'not before its time was over');
     t.equal(relays.active(BACKEND), 0);
@@ -365,3 +424,11 @@ t.test('twenty hand-overs leave nothing open', EPOLL, async t => {
   await relays.idle();
   t.equal(relays.finished.length, 10);
 });
+
+/** Sockets that are connecting to a port of 127.0.0.1, by their numbers in the kernel. */
+function dialling(port: number): string[] {
+  const to = `0100007F:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const rows = readFileSync('/proc/net/tcp', 'utf8').split('\n');
+  const fields = rows.map(row => row.trim().split(/\s+/)).filter(row => row[2] === to && row[3] === '02');
+  return fields.map(row => row[9]!).sort();
+}

@@ -1,17 +1,22 @@
 /** Connections in bursts from many addresses of loopback; those that get in are held, and say nothing, until the next burst. */
-import { connect, type Socket } from 'node:net';
+import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FloodTask } from '../flood.js';
+import { stepBack } from '../priority.js';
 
 const BURST = 2_000;
-/** What has not been turned away by then got in, or waits. */
-const BURST_MS = 200;
+const LOOK_MS = 100;
+/** A burst is over when so many looks saw the same, or none of them is left to try. */
+const SAME = 3;
+const LOOKS = 100;
 
-const { ports, amount } = workerData as FloodTask;
-let refused = 0;
-let held = 0;
-let waiting = 0;
+const { ports, amount, small } = workerData as FloodTask;
+if (!small) stepBack();
+const tally = { refused: 0, held: 0, waiting: 0 };
+
+const sink = createServer(socket => socket.on('error', () => {}).resume());
+sink.listen({ host: '127.0.0.1', port: ports.sink, backlog: 4_096 });
 
 for (let sent = 0; sent < amount; sent += BURST) {
   const sockets: Socket[] = [];
@@ -21,14 +26,28 @@ for (let sent = 0; sent < amount; sent += BURST) {
     socket.on('error', () => {});
     sockets.push(socket);
   }
-  await sleep(BURST_MS);
+  await settled(sockets);
   for (const socket of sockets) {
-    if (socket.closed || socket.destroyed) refused++;
-    else if (socket.connecting) waiting++;
-    else held++;
+    tally[fateOf(socket)]++;
     // A reset, or nothing where it is not connected: no port is kept busy for a minute.
     if (socket.connecting) socket.destroy();
     else socket.resetAndDestroy();
   }
 }
-parentPort!.postMessage({ refused, held, waiting });
+parentPort!.postMessage(tally);
+
+/** In the end it was turned away, got in, or waits. */
+function fateOf(socket: Socket): keyof typeof tally {
+  if (socket.destroyed) return 'refused';
+  return socket.connecting ? 'waiting' : 'held';
+}
+
+async function settled(sockets: readonly Socket[]): Promise<void> {
+  let before = '';
+  for (let looks = 0, same = 0; looks < LOOKS && same < SAME; looks++) {
+    await sleep(LOOK_MS);
+    const now = sockets.map(fateOf).join();
+    same = now === before ? same + 1 : 0;
+    before = now;
+  }
+}

@@ -1,15 +1,16 @@
-/** Clients that begin a PROXY header and never end it, for five times the time that they have. */
+/** Clients that begin a PROXY header and never end it, for as long as several of them may take. */
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FloodTask } from '../flood.js';
+import { stepBack } from '../priority.js';
 
-const LASTS_MS = 10_000;
 const BYTE_MS = 500;
 const HEADER = 'PROXY TCP4 198.51.100.7 198.51.100.8 ';
 
-const { ports, amount } = workerData as FloodTask;
-const until = performance.now() + LASTS_MS;
+const { ports, amount, small } = workerData as FloodTask;
+if (!small) stepBack();
+const until = performance.now() + (small ? 3_500 : 10_000);
 let opened = 0;
 let closed = 0;
 

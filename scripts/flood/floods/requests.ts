@@ -2,12 +2,14 @@
 import { connect, type Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import type { FloodTask } from '../flood.js';
+import { stepBack } from '../priority.js';
 
 const AT_A_TIME = 200;
 /** Long after the interface should have hung up. */
 const PATIENCE_MS = 15_000;
 
-const { ports, amount } = workerData as FloodTask;
+const { ports, amount, small } = workerData as FloodTask;
+if (!small) stepBack();
 const tally = { answered: 0, refused: 0, hungUp: 0 };
 
 type Kind = (socket: Socket) => void;

@@ -4,18 +4,18 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { AF_INET, connect, errno, send, socket, systemError } from '../../../src/engines/epoll/libc.js';
 import { rawDatagram } from '../datagram.js';
 import type { FloodTask } from '../flood.js';
+import { stepBack } from '../priority.js';
 
 const SOCK_RAW = 3;
 /** What is sent has its IP header with it. */
 const IPPROTO_RAW = 255;
-/** 50,000 a second. */
-const BATCH = 500;
-const BATCH_MS = 10;
+const BATCH = 100;
 const FIRST = 0x0a000001;
 const SOURCES = 0xfffffe;
 const LOOPBACK = 0x7f000001;
 
-const { ports, amount } = workerData as FloodTask;
+const { ports, amount, perSecond, small } = workerData as FloodTask;
+if (!small) stepBack();
 const fd = check(socket(AF_INET, SOCK_RAW, IPPROTO_RAW));
 const address = Buffer.alloc(16);
 address.writeUInt16LE(AF_INET, 0);
@@ -33,7 +33,7 @@ while (sent + failed < amount) {
     if (send(fd, datagram.bytes, datagram.bytes.length, 0) < 0) failed++;
     else sent++;
   }
-  const ahead = began + ((sent + failed) / BATCH) * BATCH_MS - performance.now();
+  const ahead = began + (1_000 * (sent + failed)) / perSecond - performance.now();
   if (ahead > 0) await sleep(ahead);
 }
 parentPort!.postMessage({ sent, failed });

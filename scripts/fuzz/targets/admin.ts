@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Gate } from '../../../src/admin/gate.js';
 import { Guard } from '../../../src/admin/guard.js';
 import { buildServer } from '../../../src/admin/server.js';
 import { createBalancer } from '../../../src/balancer.js';
@@ -184,8 +185,9 @@ async function start(path: string): Promise<() => Promise<void>> {
   await balancer.start();
   const issue = { severity: 'error', path: 'services', source: 'x.toml', message: 'expected more' } as const;
   const reload = () => Promise.reject(new ConfigError([issue]));
+  const upgrade = () => Promise.reject(new Error('no program'));
   // Not by way of Admin: threads have no umask of their own to keep a socket private with.
-  const app = await buildServer({ balancer, log, reload }, new Guard(false, undefined));
+  const app = await buildServer({ balancer, log, reload, upgrade }, new Guard(false, undefined), new Gate());
   app.server.listen({ path });
   await once(app.server, 'listening');
   return async () => {

@@ -22,15 +22,16 @@ export function readResponses(bytes: Buffer): Response[] {
         line.slice(line.indexOf(':') + 2),
       ]),
     );
-    const length = Number(values.get('content-length') ?? 0);
+    const length = values.get('content-length');
+    const body = rest.slice(end + 4, end + 4 + Number(length ?? 0));
     // Behind an answer to HEAD the next one begins at once.
-    const isBare = values.has('transfer-encoding') || rest.startsWith('HTTP/1.1 ', end + 4);
-    const body = isBare ? '' : rest.slice(end + 4, end + 4 + length);
-    const isWhole = !isBare && body.length === length && length > 0;
+    const isBare = length === undefined || rest.startsWith('HTTP/1.1 ', end + 4);
+    const isWhole = !isBare && body !== '' && body.length === Number(length);
     const isJson = (values.get('content-type') ?? '').startsWith('application/json');
-    found.push({ status, isJson, body, isWhole });
-    if (values.has('transfer-encoding')) break;
-    rest = rest.slice(end + 4 + body.length);
+    found.push({ status, isJson, body: isBare ? '' : body, isWhole });
+    // Without a length an answer goes on to the end of the connection, unless it has no body at all.
+    if (length === undefined && status >= 200 && status !== 204 && status !== 304) break;
+    rest = rest.slice(end + 4 + (isBare ? 0 : body.length));
   }
   return found;
 }

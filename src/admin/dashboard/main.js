@@ -58,6 +58,9 @@ const WORDS = {
   lookup_recovered: 'name look-up works again',
   reloaded: 'configuration reloaded',
   reload_refused: 'reload refused',
+  upgrade_step: 'upgrade',
+  upgrade_refused: 'upgrade refused',
+  upgraded: 'upgraded: a new process has taken over',
   thread_lost: 'a data-plane thread died and is replaced',
   draining: 'draining',
 };

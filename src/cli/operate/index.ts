@@ -5,6 +5,7 @@ import { CLOSE, REBALANCE } from './move.js';
 import { RELOAD } from './reload.js';
 import { DRAIN, MAINT, READY } from './state.js';
 import { STATUS } from './status.js';
+import { UPGRADE } from './upgrade.js';
 import { WEIGHT } from './weight.js';
 
 /** Commands that operate a running instance over its admin interface, in the order that help shows. */
@@ -20,4 +21,5 @@ export const OPERATING: readonly Command[] = [
   CLOSE,
   REBALANCE,
   RELOAD,
+  UPGRADE,
 ];

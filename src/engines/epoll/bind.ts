@@ -1,4 +1,4 @@
-import { unlinkSync } from 'node:fs';
+import { lstatSync, unlinkSync } from 'node:fs';
 import { type Bind, type Endpoint, formatAddress, Peer } from '../../address.js';
 import { Lb4Error } from '../../errors.js';
 import { describeSystemError } from '../../system-error.js';
@@ -105,7 +105,10 @@ function bindAny(slab: Slab, bind: Bind, type: number, shared: boolean): Bound {
 
 function bindOne(slab: Slab, endpoint: Endpoint, type: number, shared: boolean, v6Only: boolean): Bound {
   const { family, bytes } = packEndpoint(endpoint);
-  if (endpoint.kind === 'unix' && isStale(family, bytes)) unlinkSync(endpoint.path);
+  if (endpoint.kind === 'unix') {
+    refuseFile(endpoint.path);
+    if (isStale(family, bytes)) unlinkSync(endpoint.path);
+  }
   const fd = check(socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   try {
     if (family !== AF_UNIX) {
@@ -123,6 +126,12 @@ function bindOne(slab: Slab, endpoint: Endpoint, type: number, shared: boolean, 
   getsockname(fd, slab.sockaddr, slab.length);
   const { port } = readSockaddr(slab.data, slab.sockaddrAt, new Peer());
   return { fd, address: { kind: 'ip', host: endpoint.host, port }, family };
+}
+
+/** Throws where there is something else at the path than a socket: nobody wants that replaced. */
+function refuseFile(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found !== undefined && !found.isSocket()) throw new Error('there is a file that is no socket');
 }
 
 /** True when the path is a socket that nobody accepts on. */

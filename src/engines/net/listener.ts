@@ -1,4 +1,4 @@
-import { linkSync, renameSync, rmSync } from 'node:fs';
+import { linkSync, lstatSync, renameSync, rmSync } from 'node:fs';
 import { unlink } from 'node:fs/promises';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { type Bind, type Endpoint, formatAddress, Peer } from '../../address.js';
@@ -176,6 +176,7 @@ async function bindServer(server: Server, bind: Bind, backlog: number): Promise<
       await listen(server, { host: bind.host, port: bind.port, ipv6Only: true, backlog });
       return { kind: 'ip', host: bind.host, port: (server.address() as AddressInfo).port };
     case 'unix':
+      refuseFile(bind.path);
       if (await isStale(bind.path)) await unlink(bind.path);
       await listen(server, { path: bind.path, backlog });
       return bind;
@@ -202,6 +203,12 @@ function listen(server: Server, options: object): Promise<void> {
       resolve();
     });
   });
+}
+
+/** Throws where there is something else at the path than a socket: nobody wants that replaced. */
+function refuseFile(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found !== undefined && !found.isSocket()) throw new Error('there is a file that is no socket');
 }
 
 /** True when the path is a socket that nobody accepts on. */

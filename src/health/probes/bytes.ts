@@ -4,6 +4,7 @@ const ESCAPES: Readonly<Record<number, string>> = { 9: '\\t', 10: '\\n', 13: '\\
 
 /** Somebody else's text on one line and without anything that is not printable, at most 200 characters. */
 export function plain(text: string): string {
+  if (text === '') return 'an error without a word';
   const shown = text.length > MAX_PLAIN ? `${text.slice(0, MAX_PLAIN)}…` : text;
   return shown.replace(/[^ -~…]/g, '?');
 }

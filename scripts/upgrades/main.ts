@@ -1,0 +1,224 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { freePort } from '../../test/fixtures/backends.js';
+import { folder } from '../../test/fixtures/program.js';
+import { Postgres } from '../../test/integration/postgres-server.js';
+import { execute } from '../../test/integration/programs.js';
+import { Redis } from '../../test/integration/redis-server.js';
+import { median } from '../bench/statistics.js';
+import type { Backends } from './backends.js';
+import { type Balancer, haproxy, lb4, nginx } from './balancers.js';
+import { type Outcome, pgbench, type Running, redisBenchmark } from './benchmarks.js';
+import type { ClientOrder, ClientReport } from './clients.js';
+import { Scope } from './scope.js';
+
+/**
+ * Upgrades under load: node dist/scripts/upgrades/main.js [--upgrades 20] [--pause 2] [--only lb4,haproxy,nginx] [--megabytes 1024]
+ * [--idle 1000], or with --freeze 1000,5000 how long connections stand still. docs/upgrades.md has what it says.
+ */
+const { values } = parseArgs({
+  options: {
+    upgrades: { type: 'string', default: '20' },
+    pause: { type: 'string', default: '2' },
+    only: { type: 'string', default: 'lb4,haproxy,nginx' },
+    megabytes: { type: 'string', default: '1024' },
+    idle: { type: 'string', default: '1000' },
+    threads: { type: 'string', default: '2' },
+    freeze: { type: 'string' },
+  },
+});
+const upgrades = Number(values.upgrades);
+const pauseMs = Number(values.pause) * 1000;
+
+const BUILDERS = {
+  lb4: (scope: Scope, routes: Parameters<typeof haproxy>[2]) =>
+    lb4(scope, folder(scope.test), routes, Number(values.threads)),
+  haproxy: (scope: Scope, routes: Parameters<typeof haproxy>[2]) =>
+    haproxy(scope, folder(scope.test), routes),
+  nginx: (scope: Scope, routes: Parameters<typeof haproxy>[2]) => nginx(scope, folder(scope.test), routes),
+} as const;
+
+function child(scope: Scope, name: string): ChildProcess {
+  const process = fork(fileURLToPath(new URL(name, import.meta.url)));
+  scope.teardown(() => process.kill('SIGKILL'));
+  return process;
+}
+
+const scopes = new Set<Scope>();
+// What was started must not outlive this.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, async () => {
+    for (const scope of scopes) await scope.end();
+    process.exit(1);
+  });
+}
+
+async function ask(clients: ChildProcess, message: object | string): Promise<ClientReport> {
+  const answer = once(clients, 'message');
+  clients.send(message);
+  return ((await answer) as [ClientReport])[0];
+}
+
+/** Everything at once through `upgrades` upgrades of one balancer. */
+async function loaded(which: keyof typeof BUILDERS): Promise<boolean> {
+  const scope = new Scope();
+  scopes.add(scope);
+  try {
+    const redis = new Redis(scope.test, 'redis', await freePort());
+    redis.start();
+    await redis.up();
+    const postgres = await Postgres.primary(scope.test);
+    const made = await execute('pgbench', [
+      '-i',
+      '-q',
+      '-s',
+      '1',
+      '-h',
+      '127.0.0.1',
+      '-p',
+      String(postgres.port),
+      '-U',
+      'postgres',
+      'postgres',
+    ]);
+    if (made.code !== 0) throw new Error(made.stderr);
+    const servers = child(scope, './backends.js');
+    const [{ echo, sink, udp }] = (await once(servers, 'message')) as [Backends];
+    const balancer = await BUILDERS[which](scope, [
+      { name: 'echo', to: echo },
+      { name: 'sink', to: sink },
+      { name: 'redis', to: redis.port },
+      { name: 'postgres', to: postgres.port },
+      { name: 'udp', to: udp, udp: true },
+    ]);
+    const port = (name: string): number => balancer.routes.find(route => route.name === name)?.port ?? 0;
+    const clients = child(scope, './clients.js');
+    const order: ClientOrder = {
+      echo: port('echo'),
+      sink: port('sink'),
+      udp: port('udp'),
+      idle: Number(values.idle),
+      busy: 10,
+      flows: 20,
+      transferBytes: Number(values.megabytes) * 1024 * 1024,
+      // As long as the upgrades take, about.
+      transferSeconds: upgrades * (pauseMs / 1000 + 1.5),
+    };
+    await ask(clients, { begin: order });
+    console.error(`${balancer.name}: ${order.idle} sessions are open`);
+    const programs: Running[] = [
+      pgbench(port('postgres'), []),
+      redisBenchmark(port('redis'), ['-c', '50'], 50_000),
+      redisBenchmark(port('redis'), ['-c', '50', '-P', '16'], 200_000),
+      redisBenchmark(port('redis'), ['-c', '50', '-k', '0'], 5_000),
+    ];
+    await sleep(pauseMs);
+    const quiet = (await ask(clients, 'report')).longestMs;
+    const freezes: number[] = [];
+    const seen: number[] = [];
+    for (let i = 0; i < upgrades; i++) {
+      const freeze = await balancer.upgrade();
+      if (freeze !== undefined) freezes.push(freeze);
+      console.error(`${balancer.name}: upgrade ${i + 1}`);
+      await sleep(pauseMs);
+      seen.push((await ask(clients, 'report')).longestMs);
+    }
+    const left = balancer.left();
+    const outcomes: Outcome[] = [];
+    for (const program of programs) {
+      outcomes.push(await program.stop());
+      console.error(outcomes.at(-1)!.name);
+    }
+    let report = await ask(clients, 'check');
+    for (let i = 0; i < 300 && order.transferBytes > 0 && report.transfer === undefined; i++) {
+      await sleep(1_000);
+      report = await ask(clients, 'report');
+    }
+    report = await ask(clients, 'end');
+    print(balancer, { quiet, freezes, seen, left, outcomes, report });
+    const errors = outcomes.reduce((sum, { errors }) => sum + errors.length, 0);
+    const { idleLost, busyLost, wrongBytes, datagramsLost, transfer } = report;
+    return errors + idleLost + busyLost + wrongBytes + datagramsLost === 0 && transfer !== 'broken';
+  } finally {
+    await scope.end();
+  }
+}
+
+interface Findings {
+  readonly quiet: number;
+  readonly freezes: readonly number[];
+  readonly seen: readonly number[];
+  readonly left: ReturnType<Balancer['left']>;
+  readonly outcomes: readonly Outcome[];
+  readonly report: ClientReport;
+}
+
+function print({ name }: Balancer, { quiet, freezes, seen, left, outcomes, report }: Findings): void {
+  const of = (list: readonly number[]): string =>
+    list.length === 0 ? '-' : `${median(list)!.toFixed(1)} median, ${Math.max(...list).toFixed(1)} most`;
+  console.log(`\n${name}, ${upgrades} upgrades`);
+  console.log(`  freeze as it says itself, ms          ${of(freezes)}`);
+  console.log(`  longest answer a client waited, ms    ${of(seen)} (${quiet.toFixed(1)} without upgrades)`);
+  for (const { name, done, errors } of outcomes) {
+    console.log(
+      `  ${name.padEnd(36)}  ${done} done, ${errors.length} errors ${errors.slice(0, 2).join(' | ')}`,
+    );
+  }
+  console.log(
+    `  checksummed transfer                  ${values.megabytes} MiB ${report.transfer ?? 'not over'}`,
+  );
+  console.log(`  idle sessions lost                    ${report.idleLost} of ${values.idle}`);
+  console.log(
+    `  asking clients lost, wrong bytes      ${report.busyLost}, ${report.wrongBytes} (${report.answers} answers)`,
+  );
+  console.log(`  datagrams lost                        ${report.datagramsLost} of ${report.datagrams}`);
+  console.log(
+    `  old processes remaining               ${left.processes}, with ${left.connections} connections`,
+  );
+}
+
+/** How long `count` connections stand still, ten of them asking all the time. */
+async function frozen(count: number): Promise<void> {
+  const scope = new Scope();
+  scopes.add(scope);
+  try {
+    const servers = child(scope, './backends.js');
+    const [{ echo, sink }] = (await once(servers, 'message')) as [Backends];
+    const balancer = await BUILDERS.lb4(scope, [
+      { name: 'echo', to: echo },
+      { name: 'sink', to: sink },
+    ]);
+    const clients = child(scope, './clients.js');
+    const port = balancer.routes[0]!.port;
+    const order = { echo: port, sink: 0, udp: 0, idle: count - 10, busy: 10, flows: 0 };
+    await ask(clients, { begin: { ...order, transferBytes: 0, transferSeconds: 0 } });
+    const freezes: number[] = [];
+    const seen: number[] = [];
+    for (let i = 0; i < upgrades; i++) {
+      await sleep(pauseMs);
+      await ask(clients, 'report');
+      freezes.push((await balancer.upgrade())!);
+      seen.push((await ask(clients, 'report')).longestMs);
+    }
+    const report = await ask(clients, 'check');
+    console.log(
+      `${count} connections, ${upgrades} upgrades: freeze ${median(freezes)!.toFixed(1)} ms median (${Math.min(...freezes).toFixed(1)} to ${Math.max(...freezes).toFixed(1)}); longest answer ${median(seen)!.toFixed(1)} ms median; lost ${report.idleLost + report.busyLost}, wrong bytes ${report.wrongBytes}`,
+    );
+  } finally {
+    await scope.end();
+  }
+}
+
+if (values.freeze !== undefined) {
+  for (const count of values.freeze.split(',')) await frozen(Number(count));
+} else {
+  let fine = true;
+  for (const which of values.only.split(',') as (keyof typeof BUILDERS)[]) {
+    const isWhole = await loaded(which);
+    if (which === 'lb4') fine = isWhole;
+  }
+  process.exitCode = fine ? 0 : 1;
+}
