@@ -37,10 +37,14 @@ async function start(t: Test, stdout: number | 'pipe', format = 'json') {
     await Promise.all(Array.from({ length: 20 }, loop));
     t.equal(served, count, 'all were served');
   };
-  await until('it serves', async () => {
-    if (child.exitCode !== null) throw new Error(`it ended: ${stderr}`);
-    return (await answer()) === 'ping';
-  }, START_MS);
+  await until(
+    'it serves',
+    async () => {
+      if (child.exitCode !== null) throw new Error(`it ended: ${stderr}`);
+      return (await answer()) === 'ping';
+    },
+    START_MS,
+  );
   return { child, serve, stderr: () => stderr };
 }
 
