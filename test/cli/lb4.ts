@@ -9,8 +9,12 @@ export interface Ended {
 }
 
 /** Run `lb4 …args` to its end. */
-export function lb4(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<Ended> {
-  const options = { env: { ...process.env, ...env }, timeout: PATIENCE_MS };
+export function lb4(
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  timeout = PATIENCE_MS,
+): Promise<Ended> {
+  const options = { env: { ...process.env, ...env }, timeout };
   return new Promise(resolve => {
     const child = execFile(process.execPath, [CLI, ...args], options, (error, stdout, stderr) => {
       resolve({
