@@ -121,7 +121,8 @@ async function answer(request: Numbered): Promise<Answer> {
       loop.readClock();
       incoming?.go();
       incoming = undefined;
-      go();
+      // The answer first: whoever waits for it must not wait for all that has piled up.
+      setImmediate(go);
       break;
     case 'copy':
       return { type: 'exported', given: plane.outgoing.copy(request.first, request.most) };

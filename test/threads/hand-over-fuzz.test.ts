@@ -83,7 +83,7 @@ t.test(`streams of all kinds through many hand-overs: SEED=${SEED}`, EPOLL, asyn
       ended++;
     }
   });
-  for (let i = 0; i < 10; i++) {
+  for (let i = 0; i < 8; i++) {
     await relays.handOver(1 + Math.floor(random() * 3));
     await sleep(random() * 200);
   }
