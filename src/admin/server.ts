@@ -121,10 +121,11 @@ function answerErrors(app: App, log: Logger, gate: Gate): void {
   app.setNotFoundHandler((request, reply) =>
     reply.code(404).send({ error: `no such thing here: ${request.method} ${request.url.split('?', 1)[0]}` }),
   );
-  app.setErrorHandler((error, request, reply) => {
+  app.setErrorHandler(async (error, request, reply) => {
     // It was under way when another process took over, which it had to wait for.
-    if (gate.successor !== undefined && error instanceof Lb4Error && error.code === 'LB4_CLOSED') {
-      return forward(request, reply, gate.successor);
+    if (error instanceof Lb4Error && error.code === 'LB4_CLOSED') {
+      await gate.pass();
+      if (gate.successor !== undefined) return forward(request, reply, gate.successor);
     }
     const problem = problemOf(error);
     if (problem !== undefined) return reply.code(problem.status).send(problem.body);
