@@ -121,6 +121,7 @@ export class Balancer extends Operations {
   /**
    * Get ready to go on with what another process serves, and touch nothing of it: to be followed by `goOn`. `inherited`: its
    * listening sockets. The configuration of this balancer has to be the outline's. Rejects as `start` does.
+   * @internal
    */
   async standBy({ services }: Outline, inherited: readonly Heirloom[]): Promise<Plane> {
     await this.begin('standby', plane => this.services.restore(plane, services, inherited));
@@ -132,12 +133,18 @@ export class Balancer extends Operations {
     return this.turn.take(() => this.services.rehearse(config));
   }
 
-  /** On standby: know everything that the other process knows; as often as wanted. */
+  /**
+   * On standby: know everything that the other process knows; as often as wanted.
+   * @internal
+   */
   inherit(estate: Estate): void {
     writeEstate(estate, this.holders);
   }
 
-  /** On standby: serve, as the other process did when it gave its estate. Resolves to when the data plane began, monotonic ms. */
+  /**
+   * On standby: serve, as the other process did when it gave its estate. Resolves to when the data plane began, monotonic ms.
+   * @internal
+   */
   async goOn({ services, shedding }: Estate): Promise<number> {
     const plane = this.plane!;
     await plane.go();
@@ -153,6 +160,7 @@ export class Balancer extends Operations {
    * Have another process take over: nothing else changes while `give` is at work. Where that rejects everything goes on as
    * before; else this balancer is over, and `close` or `destroy` end what is left of it. Rejects with Lb4Error LB4_CLOSED when it
    * does not run.
+   * @internal
    */
   handOver<T>(give: (giving: Giving) => Promise<T>): Promise<T> {
     return this.turn.take(async () => {
@@ -243,7 +251,10 @@ export class Balancer extends Operations {
     return this.services.listening;
   }
 
-  /** The listening sockets, address by address. */
+  /**
+   * The listening sockets, address by address.
+   * @internal
+   */
   async sockets(): Promise<readonly Heirloom[]> {
     return (await this.plane?.heirlooms()) ?? [];
   }
