@@ -2,7 +2,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Reads TAP from standard input as `tap --reporter=tap` writes it, prints one line for each test file, what failed and
+ * Reads TAP from standard input, every file a subtest of it, prints one line for each test file, what failed and
  * why, and last of all "N passed, N failed". Arguments name checks that failed before the tests and count as failures.
  */
 
