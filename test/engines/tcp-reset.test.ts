@@ -104,6 +104,24 @@ t.test('a client reset reaches the backend as RST, after what the client sent', 
   t.match(await lb.log.only(), { bytes_in: BYTES, reason: 'client_reset' });
 });
 
+t.test('a client resets, and the backend does before it has taken what is left: it is over then', async t => {
+  const server = await backend(t, () => {}, { pauseOnConnect: true });
+  const lb = await startBalancer(t, oneService({ backends: [server.address] }));
+  for (const [i, bytes] of [300_000, 8_000_000].entries()) {
+    const already = lb.service().backends[0]!.bytes_in;
+    const peer = client(t, lb.port());
+    peer.socket.write(noise(bytes, 13));
+    const there = await until('a connection', () => server.peers[i]);
+    await until('lb4 has some of it', () => lb.service().backends[0]!.bytes_in > already);
+    peer.reset();
+    await holds('the backend may take it still', () => lb.service().active === 1, 100);
+    there.reset();
+    await until('nobody is there any more', () => lb.service().active === 0, 5_000);
+    // Behind 8 MB that lb4 has not taken yet it does not see the client's reset.
+    t.match((await lb.log.finished(i + 1))[i]!.reason, i === 0 ? 'client_reset' : /_reset$/);
+  }
+});
+
 t.test('a reset during a conversation both ways ends both sides', async t => {
   const server = await backend(t, echo);
   const lb = await startBalancer(t, oneService({ backends: [server.address] }));

@@ -24,7 +24,7 @@ import {
   shutdown,
 } from './libc.js';
 import type { Loop, Pollable } from './loop.js';
-import { setKeepalive } from './options.js';
+import { isGone, setKeepalive } from './options.js';
 import type { Pipe } from './pipes.js';
 import type { EpollRelay } from './relay.js';
 import { READ_SIZE } from './slab.js';
@@ -243,7 +243,7 @@ export class EpollConn extends TimerEntry implements StreamConn, Pollable {
     if (this.deaf || this.unix) return true;
     if (this.pipeBytes > 0 || !this.flushPending()) return this.deaf;
     const { slab } = this.loop;
-    return ioctl(this.fd, SIOCOUTQ, slab.pair) !== 0 || slab.pairWords[0] === 0;
+    return ioctl(this.fd, SIOCOUTQ, slab.pair) !== 0 || slab.pairWords[0] === 0 || isGone(slab, this.fd);
   }
 
   /** Before the relay: read what came, as far as the head may grow, and tell the observer of bytes, FIN or reset. */

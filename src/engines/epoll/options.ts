@@ -1,11 +1,13 @@
 import type { SocketPlan } from '../../pool/plan.js';
 import {
+  getsockopt,
   IPPROTO_TCP,
   SO_KEEPALIVE,
   SOL_SOCKET,
   setsockopt,
   TCP_DEFER_ACCEPT,
   TCP_FASTOPEN,
+  TCP_INFO,
   TCP_KEEPIDLE,
   TCP_NODELAY,
   TCP_QUICKACK,
@@ -48,4 +50,17 @@ export function delayAcknowledgement(slab: Slab, fd: number): void {
 /** Send an ACK that waits. */
 export function acknowledge(slab: Slab, fd: number): void {
   setOption(slab, fd, IPPROTO_TCP, TCP_QUICKACK, 1);
+}
+
+/** In linux/tcp_states.h: no connection any more. */
+const TCP_CLOSE = 7;
+
+/** The connection of a TCP socket is gone: reset by the other end, or given up. Such a socket keeps its send queue. */
+export function isGone(slab: Slab, fd: number): boolean {
+  slab.pairWords[0] = 0;
+  slab.data.setInt32(slab.lengthAt, 1, true);
+  // The first byte of struct tcp_info is the state.
+  return (
+    getsockopt(fd, IPPROTO_TCP, TCP_INFO, slab.pair, slab.length) === 0 && slab.pairWords[0] === TCP_CLOSE
+  );
 }
