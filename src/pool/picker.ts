@@ -111,9 +111,10 @@ export class Picker {
     }
   }
 
-  /** True when a connection would find a backend with room, as far as the last pick knew. */
+  /** False when the last pick knew who is usable, which holds still, and all of those are full. */
   get hasRoom(): boolean {
-    const { active } = this.table;
+    const { active, generation } = this.table;
+    if (Atomics.load(generation, 0) !== this.seen) return true;
     for (const { slot, plan } of this.usable) {
       if (plan.maxConnections === 0 || active[slot]! < plan.maxConnections) return true;
     }

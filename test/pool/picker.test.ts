@@ -24,6 +24,22 @@ t.test('a connection that has tried every primary may try a backup', async t => 
   t.equal(fleet.pick(1, [a!.slot, b!.slot]), 'none', 'nobody is left');
 });
 
+t.test('whoever has not picked since something changed does not know that there is no room', async t => {
+  const fleet = new Fleet('round-robin', [{ maxConnections: 1 }, {}]);
+  const [a, b] = fleet.backends;
+  b!.setHealth('down', 'test');
+  t.ok(fleet.picker.hasRoom, 'before the first pick');
+  t.equal(fleet.pick(), 'b0');
+  t.notOk(fleet.picker.hasRoom);
+  b!.setHealth('up', 'test');
+  t.ok(fleet.picker.hasRoom);
+  b!.setHealth('down', 'test');
+  t.equal(fleet.pick(), 'full');
+  t.notOk(fleet.picker.hasRoom);
+  fleet.table.release(a!.slot);
+  t.ok(fleet.picker.hasRoom);
+});
+
 t.test('full is something else than none', async t => {
   const fleet = new Fleet('least-connections', [{ maxConnections: 1 }, { maxConnections: 2 }, {}]);
   const [a, , c] = fleet.backends;
