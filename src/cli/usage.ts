@@ -25,14 +25,14 @@ export function checkWords(words: readonly string[]): void {
 export function usageError(message: string, words: readonly string[], command: Command): Lb4Error {
   const spoken = words.includes(command.name);
   const help = spoken && command !== RUN ? `see lb4 ${command.name} --help` : 'see lb4 --help';
-  const lacking = /^Not enough arguments following: (.*)$/.exec(message)?.[1];
+  const lacking = /^Not enough arguments following: (.*)$/s.exec(message)?.[1];
   if (lacking !== undefined) return usage(`expected a value after ${asWritten(lacking, words)}, got none`);
   const got = /^Not enough non-option arguments: got (\d+),/.exec(message)?.[1];
   if (got !== undefined) {
     const { name } = command.positionals[Number(got)]!;
     return usage(`${command.name}: expected ${name}, got none; ${help}`);
   }
-  const unknown = /^Unknown (?:arguments?|commands?): (.*)$/.exec(message)?.[1]?.split(', ')[0];
+  const unknown = /^Unknown (?:arguments?|commands?): (.*)$/s.exec(message)?.[1]?.split(', ')[0];
   if (unknown === undefined) return usage(message.split('\n').join(' '));
   const written = asWritten(unknown, words);
   if (written.startsWith('-')) return usage(`${unknownFlag(written, command)}; ${help}`);

@@ -78,7 +78,10 @@ const WRONG: readonly (readonly [string, string])[] = [
 
 /** In this process, because starting one for each takes long. */
 async function refused(line: string): Promise<{ text: string; code: number }> {
-  const words = line.split(' ').filter(Boolean);
+  return refusedWords(line.split(' ').filter(Boolean));
+}
+
+async function refusedWords(words: readonly string[]): Promise<{ text: string; code: number }> {
   try {
     await parseArguments(words);
   } catch (error) {
@@ -91,7 +94,17 @@ t.test('a wrong command line is one clear line and exit 2', async t => {
   for (const [words, line] of WRONG) t.same(await refused(words), { text: `${line}\n`, code: 2 }, words);
 });
 
-t.test('… which goes to standard error', async t => {
+t.test('a word with line breaks in it is a word, and a long one is not printed whole', async t => {
+  const word = `a\nb${'x'.repeat(3_000)}`;
+  for (const words of [[word], ['drain', 'a', word], [`--${word}`]]) {
+    const { text, code } = await refusedWords(words);
+    t.equal(code, 2);
+    t.match(text, /^lb4: un(known|expected) (command|word|flag) "[^\n]*…?"; see lb4 (drain )?--help\n$/);
+    t.ok(text.length < 300, `${text.length} characters`);
+  }
+});
+
+t.test('what is wrong with a command line goes to standard error', async t => {
   const { code, stdout, stderr } = await lb4(['--lisen', '1']);
   t.same({ code, stdout }, { code: 2, stdout: '' });
   t.match(stderr, /^lb4: unknown flag [^\n]*\n$/);
