@@ -147,8 +147,7 @@ export class Balancer extends Operations {
    */
   async goOn({ services, shedding }: Estate): Promise<number> {
     const plane = this.plane!;
-    await plane.go();
-    const at = monotonic();
+    const at = await plane.go();
     this.phase = 'running';
     this.services.resume(services);
     this.shedder.resume(plane, this.services.list, shedding);

@@ -68,7 +68,6 @@ async function loaded(which: keyof typeof BUILDERS): Promise<boolean> {
   scopes.add(scope);
   try {
     const redis = new Redis(scope.test, 'redis', await freePort());
-    redis.start();
     await redis.up();
     const postgres = await Postgres.primary(scope.test);
     const made = await execute('pgbench', [

@@ -12,6 +12,9 @@ import type { Closing, DataPlane } from './plane.js';
 import { TcpService } from './tcp-service.js';
 import type { UdpFlow } from './udp-flow.js';
 
+/** V8 has compiled what takes a state over when it has done so about so often: scripts/bench/hand-over.ts shows it. */
+const REHEARSALS = 5_000;
+
 /** What one thread takes from another process, and how many share the work. */
 export interface Share {
   readonly thread: number;
@@ -43,6 +46,7 @@ export class Incoming {
   private readonly closing: Closing[] = [];
   private readonly waiting: Connection[] = [];
   private readonly places: FlowPlace[] = [];
+  private rehearsed = 0;
 
   constructor(plane: DataPlane) {
     this.plane = plane;
@@ -56,7 +60,7 @@ export class Incoming {
     const reader = new PackReader(from.records, from.fds);
     const had = items.length;
     for (let i = 0; i < reader.count; i++) items.push(this.adoptOne(i, reader, from, share));
-    if (from.states === undefined) this.rehearse(items.slice(had));
+    this.rehearse(items.slice(had));
   }
 
   /** How things stand with those of thread `source` now that the other process has stopped. */
@@ -107,10 +111,18 @@ export class Incoming {
     for (const { slot, perSecond, reason } of this.closing) this.plane.close(slot, perSecond, reason);
   }
 
-  /** Take the state of each from itself, so that the code that is to go fast at the end is compiled by then. */
+  /** Take the state of each from itself, and again, until the code that is to go fast at the end is compiled. */
   private rehearse(items: readonly (Connection | UdpFlow | undefined)[]): void {
-    const transfer = this.plane.engine.transfer!;
     const own = items.filter(one => one !== undefined);
+    if (own.length === 0) return;
+    do {
+      this.rehearseOnce(own);
+      this.rehearsed += own.length;
+    } while (this.rehearsed < REHEARSALS);
+  }
+
+  private rehearseOnce(own: readonly (Connection | UdpFlow)[]): void {
+    const transfer = this.plane.engine.transfer!;
     const states = new PackWriter([]);
     for (const one of own) {
       states.begin();

@@ -40,11 +40,15 @@ export class Outgoing {
    */
   copy(first: boolean, most: number): Export {
     if (first) this.plane.engine.transfer!.hold();
-    const from = this.items.length;
-    const given = this.write(false, most);
-    // A rehearsal: what is to go fast at the end is compiled by then.
-    this.states(from, []);
-    return given;
+    return this.write(false, most);
+  }
+
+  /** What `finish` would say of the first `most` of those that were copied: what is to go fast at the end is compiled by then. */
+  rehearse(most: number): Export {
+    const fds: number[] = [];
+    const states = this.states(Math.min(most, this.items.length), fds);
+    const none = { listeners: [], retired: [], closing: [], homes: new Int32Array(0) };
+    return { ...none, records: new PackWriter(fds).take(), states, fds: Int32Array.from(fds) };
   }
 
   /** Everything. Nothing may move from here on, until `release`. */
@@ -101,17 +105,18 @@ export class Outgoing {
       homes: Int32Array.from(homes),
       listeners,
       retired: plane.leaving.map(plan => ({ ...plan, clients: undefined })),
-      states: all ? this.states(0, fds) : undefined,
+      states: all ? this.states(items.length, fds) : undefined,
       closing: all ? plane.closing : [],
       fds: Int32Array.from(fds),
     };
   }
 
-  private states(from: number, fds: number[]): Pack {
+  /** How things stand with the first `count` that were copied. */
+  private states(count: number, fds: number[]): Pack {
     const { items } = this;
     const transfer = this.plane.engine.transfer!;
     const states = new PackWriter(fds);
-    for (let i = from; i < items.length; i++) {
+    for (let i = 0; i < count; i++) {
       const one = items[i];
       if (one === undefined) {
         states.skip();

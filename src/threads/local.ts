@@ -4,6 +4,7 @@ import type { Listening } from '../flow/listeners.js';
 import type { ConnectionList, ConnectionQuery } from '../flow/listing.js';
 import { DataPlane, type Prepared } from '../flow/plane.js';
 import type { PlaneSink } from '../flow/sink.js';
+import { monotonic } from '../monotonic.js';
 import type { Plan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
 import type { SharedTable } from '../pool/table.js';
@@ -59,8 +60,9 @@ export class LocalPlane implements Plane {
     this.prepared = undefined;
   }
 
-  go(): Promise<void> {
-    return this.begin();
+  async go(): Promise<number> {
+    await this.begin();
+    return monotonic();
   }
 
   stopAccepting(handedOver = false): Promise<void> {

@@ -34,6 +34,7 @@ export type Request =
   | { readonly type: 'abandon' }
   | { readonly type: 'go' }
   | { readonly type: 'copy'; readonly first: boolean; readonly most: number }
+  | { readonly type: 'rehearse'; readonly most: number }
   | { readonly type: 'freeze' }
   | { readonly type: 'thaw' }
   | { readonly type: 'adopt'; readonly deliveries: readonly Delivery[] }
@@ -66,6 +67,8 @@ export type Answer =
   | { readonly type: 'committed'; readonly listening: readonly Listening[] }
   | { readonly type: 'listed'; readonly list: ConnectionList }
   | { readonly type: 'ended'; readonly count: number }
+  /** It serves since then, monotonic ms. */
+  | { readonly type: 'gone'; readonly at: number }
   | { readonly type: 'done' };
 
 export type Message =

@@ -19,8 +19,8 @@ export interface Plane {
   prepare(plan: Plan, inherited?: readonly Heirloom[]): Promise<void>;
   commit(plan: Plan): Promise<readonly Listening[]>;
   abandon(): Promise<void>;
-  /** For one that was started on standby: serve. Until then it accepts, reads and sends nothing. */
-  go(): Promise<void>;
+  /** For one that was started on standby: serve. Until then it accepts, reads and sends nothing. Resolves to when it began, monotonic ms. */
+  go(): Promise<number>;
   /** `handedOver`: another process has the listening sockets and goes on with them; UDP flows end, since theirs are the same. */
   stopAccepting(handedOver?: boolean): Promise<void>;
   /** Backends may be usable that were not: those who wait for one look. May be called often. */

@@ -133,9 +133,10 @@ export class ThreadedPlane implements Plane {
     this.addresses.retain(this.plan);
   }
 
-  async go(): Promise<void> {
+  async go(): Promise<number> {
     this.standby = false;
-    await Promise.all(this.list.map(thread => thread.ask({ type: 'go' })));
+    const answers = await Promise.all(this.list.map(thread => thread.ask({ type: 'go' })));
+    return Math.max(...answers.map(answer => (answer.type === 'gone' ? answer.at : 0)));
   }
 
   async stopAccepting(handedOver = false): Promise<void> {

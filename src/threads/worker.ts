@@ -123,9 +123,11 @@ async function answer(request: Numbered): Promise<Answer> {
       incoming = undefined;
       // The answer first: whoever waits for it must not wait for all that has piled up.
       setImmediate(go);
-      break;
+      return { type: 'gone', at: loop.time };
     case 'copy':
       return { type: 'exported', given: plane.outgoing.copy(request.first, request.most) };
+    case 'rehearse':
+      return { type: 'exported', given: plane.outgoing.rehearse(request.most) };
     case 'freeze':
       return { type: 'exported', given: freeze() };
     case 'thaw':

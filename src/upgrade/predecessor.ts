@@ -1,4 +1,5 @@
 import { closeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Admin } from '../admin/admin.js';
 import type { UpgradeReport } from '../admin/app.js';
 import type { Giving } from '../balancer.js';
@@ -21,6 +22,8 @@ const FREEZE_PATIENCE_MS = 2_000;
 const DONE_PATIENCE_MS = 10_000;
 /** Copies before the freeze: all there is, then those who came during that. */
 const COPIES = 2;
+/** After the first copy: what was rehearsed is being compiled in the background, and would compete with the hand-over, ms. */
+const COMPILING_MS = 300;
 
 /** What an upgrade is at; told before each step begins. */
 export type Step = 'starting' | 'checking' | 'copying' | 'handing over';
@@ -196,6 +199,7 @@ export class Predecessor {
       const late = 'the new process did not take what was copied';
       this.sending = send(fds);
       await Promise.all([this.sending, link.next('copied', patienceMs, late)]);
+      if (round === 0) await sleep(COMPILING_MS);
       this.checkCancelled();
     }
     onStep('handing over', '');

@@ -117,11 +117,17 @@ export class Upgrader {
   private async finish(predecessor: Predecessor): Promise<UpgradeReport> {
     const { balancer, logger, onSucceeded } = this.deps;
     const { successor } = predecessor;
-    try {
-      // Clients are let in by the other process; where those that are here stay here, no others must come.
-      const rest = balancer.leave(predecessor.gaveConnections);
+    const { gaveConnections } = predecessor;
+    const leave = (): Promise<void> => {
+      const rest = balancer.leave(gaveConnections);
       rest.catch(() => {});
+      return rest;
+    };
+    try {
+      // Where connections stay here no others must come. Where they went over, ending threads would hold the other process up.
+      const drained = gaveConnections ? undefined : leave();
       const freezeMs = await predecessor.running();
+      const rest = drained ?? leave();
       onSucceeded(successor.pid);
       const report = await predecessor.lead(freezeMs, () => balancer.active);
       logger.info({ ...report }, 'handed over');
