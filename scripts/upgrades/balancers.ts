@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { freePort } from '../../test/fixtures/backends.js';
 import { until } from '../../test/fixtures/until.js';
+import { program } from '../../test/integration/programs.js';
 import type { Scope } from './scope.js';
 
 /** Where a balancer listens for each of the services, and what is behind. */
@@ -24,6 +25,7 @@ export interface Balancer {
   left(): { readonly processes: number; readonly connections: number };
 }
 
+const NGINX_PATIENCE_MS = 5_000;
 const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 /** How long an upgrade is given to come to rest before the next one. */
 export const SETTLE_MS = 500;
@@ -95,7 +97,7 @@ export async function haproxy(
   );
   writeFileSync(
     file,
-    `global\n  maxconn 20000\n  stats socket ${socket} mode 600 level admin expose-fd listeners\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n${services.join('')}`,
+    `global\n  maxconn 4000\n  stats socket ${socket} mode 600 level admin expose-fd listeners\ndefaults\n  mode tcp\n  timeout connect 5s\n  timeout client 1h\n  timeout server 1h\n${services.join('')}`,
   );
   const pids = (): number[] => readFileSync(pidFile, 'utf8').trim().split(/\s+/).map(Number);
   const all: number[] = [];
@@ -132,7 +134,7 @@ export async function nginx(
   const pidFile = join(dir, 'nginx.pid');
   const servers = routes.map(
     ({ port, to, udp }) =>
-      `  server { listen 127.0.0.1:${port}${udp ? ' udp' : ''}; proxy_pass 127.0.0.1:${to}; proxy_timeout 1h; }\n`,
+      `  server { listen 127.0.0.1:${port}${udp ? ' udp' : ''}; proxy_pass 127.0.0.1:${to}; proxy_timeout 1h;${udp ? '' : ' proxy_half_close on;'} }\n`,
   );
   const module = '/usr/lib/nginx/modules/ngx_stream_module.so';
   writeFileSync(
@@ -141,7 +143,8 @@ export async function nginx(
   );
   const masters: number[] = [];
   const master = (): number => Number(readFileSync(pidFile, 'utf8'));
-  await execFile('nginx', ['-c', file, '-e', join(dir, 'error.log')]);
+  // By its whole path, with which it starts its successor.
+  await execFile(program('nginx'), ['-c', file, '-e', join(dir, 'error.log')]);
   masters.push(master());
   const everybody = (): number[] => masters.flatMap(pid => [pid, ...childrenOf(pid)]).filter(isAlive);
   scope.teardown(() => everybody().map(pid => process.kill(pid, 'SIGKILL')));
@@ -151,14 +154,19 @@ export async function nginx(
     upgrade: async () => {
       const old = master();
       process.kill(old, 'SIGUSR2');
-      const next = await until('a new master', () => {
-        try {
-          const pid = master();
-          return pid !== old && childrenOf(pid).length > 0 && pid;
-        } catch {
-          return false;
-        }
-      });
+      const next = await until(
+        'a new master',
+        () => {
+          try {
+            const pid = master();
+            return pid !== old && childrenOf(pid).length > 0 && pid;
+          } catch {
+            return false;
+          }
+          // It ignores the signal as long as the process before it still has connections.
+        },
+        NGINX_PATIENCE_MS,
+      );
       masters.push(next);
       process.kill(old, 'SIGWINCH');
       await sleep(SETTLE_MS);

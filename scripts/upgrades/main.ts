@@ -118,10 +118,16 @@ async function loaded(which: keyof typeof BUILDERS): Promise<boolean> {
     const quiet = (await ask(clients, 'report')).longestMs;
     const freezes: number[] = [];
     const seen: number[] = [];
+    let refused = 0;
     for (let i = 0; i < upgrades; i++) {
-      const freeze = await balancer.upgrade();
-      if (freeze !== undefined) freezes.push(freeze);
-      console.error(`${balancer.name}: upgrade ${i + 1}`);
+      try {
+        const freeze = await balancer.upgrade();
+        if (freeze !== undefined) freezes.push(freeze);
+        console.error(`${balancer.name}: upgrade ${i + 1}`);
+      } catch (error) {
+        refused++;
+        console.error(`${balancer.name}: upgrade ${i + 1}: ${(error as Error).message}`);
+      }
       await sleep(pauseMs);
       seen.push((await ask(clients, 'report')).longestMs);
     }
@@ -137,16 +143,17 @@ async function loaded(which: keyof typeof BUILDERS): Promise<boolean> {
       report = await ask(clients, 'report');
     }
     report = await ask(clients, 'end');
-    print(balancer, { quiet, freezes, seen, left, outcomes, report });
+    print(balancer, { refused, quiet, freezes, seen, left, outcomes, report });
     const errors = outcomes.reduce((sum, { errors }) => sum + errors.length, 0);
     const { idleLost, busyLost, wrongBytes, datagramsLost, transfer } = report;
-    return errors + idleLost + busyLost + wrongBytes + datagramsLost === 0 && transfer !== 'broken';
+    return refused + errors + idleLost + busyLost + wrongBytes + datagramsLost === 0 && transfer !== 'broken';
   } finally {
     await scope.end();
   }
 }
 
 interface Findings {
+  readonly refused: number;
   readonly quiet: number;
   readonly freezes: readonly number[];
   readonly seen: readonly number[];
@@ -155,10 +162,13 @@ interface Findings {
   readonly report: ClientReport;
 }
 
-function print({ name }: Balancer, { quiet, freezes, seen, left, outcomes, report }: Findings): void {
+function print(
+  { name }: Balancer,
+  { refused, quiet, freezes, seen, left, outcomes, report }: Findings,
+): void {
   const of = (list: readonly number[]): string =>
     list.length === 0 ? '-' : `${median(list)!.toFixed(1)} median, ${Math.max(...list).toFixed(1)} most`;
-  console.log(`\n${name}, ${upgrades} upgrades`);
+  console.log(`\n${name}, ${upgrades} upgrades, ${refused} of them refused`);
   console.log(`  freeze as it says itself, ms          ${of(freezes)}`);
   console.log(`  longest answer a client waited, ms    ${of(seen)} (${quiet.toFixed(1)} without upgrades)`);
   for (const { name, done, errors } of outcomes) {
