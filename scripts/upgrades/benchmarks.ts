@@ -2,6 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { program } from '../../test/integration/programs.js';
 
+/** None of them outlives this process, however that ends. */
+const children = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+});
+
 /** What programs that know nothing of lb4 have said. */
 export interface Outcome {
   readonly name: string;
@@ -77,6 +83,8 @@ export function redisBenchmark(port: number, words: readonly string[], requests:
 }
 
 function listen(child: ChildProcess, onLine: (line: string) => void): void {
+  children.add(child);
+  child.once('close', () => children.delete(child));
   for (const stream of [child.stdout!, child.stderr!]) {
     let rest = '';
     stream.on('data', chunk => {

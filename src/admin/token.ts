@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { ConfigError } from '../errors.js';
 import { describeSystemError } from '../system-error.js';
 
@@ -20,4 +20,11 @@ export function readToken(path: string): string {
     throw fail(`expected at least ${MIN_LENGTH} characters, got ${token.length}`);
   }
   return token;
+}
+
+const OTHERS_READ = 0o004;
+
+/** True when every user of this machine can read the token. */
+export function isOpenToAll(path: string): boolean {
+  return (statSync(path).mode & OTHERS_READ) !== 0;
 }

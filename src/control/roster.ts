@@ -92,12 +92,16 @@ export class Roster {
 
   /**
    * Take another list; a backend whose address stays is the one it was. `why` those that are gone are so; `tell` about
-   * those who are new, which goes without saying while a service begins.
+   * those who are new, which goes without saying while a service begins. Throws Lb4Error LB4_LIMIT, and has changed nothing
+   * then, when there are not as many slots.
    */
   reconcile(list: readonly Discovered[], why: string, tell: boolean): void {
+    const keyed = list.map(found => ({ key: formatAddress(found.endpoint), found }));
+    const leaving = new Set(this.leaving.map(({ key }) => key));
+    const strangers = keyed.filter(({ key }) => !this.backends.has(key) && !leaving.has(key));
+    this.deps.slots.expect(new Set(strangers.map(({ key }) => key)).size);
     const next = new Map<string, Backend>();
-    for (const found of list) {
-      const key = formatAddress(found.endpoint);
+    for (const { key, found } of keyed) {
       const known = this.backends.get(key);
       const backend = known ?? this.revive(key) ?? this.create(found);
       if (known === undefined && tell) this.tellAdded(backend);

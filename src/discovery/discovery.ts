@@ -163,8 +163,15 @@ export class Discovery {
     }));
     const next = backendList(sources, this.list);
     if (isDeepStrictEqual(next, this.list)) return;
+    const before = this.list;
     this.list = next;
-    this.hooks.onChange(next);
+    try {
+      this.hooks.onChange(next);
+    } catch (error) {
+      // Whoever could not take it still has the one before, and is asked again.
+      this.list = before;
+      throw error;
+    }
   }
 
   private settled(): Promise<void> {

@@ -333,11 +333,14 @@ export class SlotAllocator {
   /** Throws Lb4Error LB4_LIMIT when all slots are taken. */
   take(): number {
     const slot = this.next < MAX_SLOTS ? this.next++ : this.freed.shift();
-    if (slot === undefined) {
-      throw new Lb4Error('LB4_LIMIT', `expected at most ${MAX_SLOTS - 1} services and backends together`);
-    }
+    if (slot === undefined) throw tooMany();
     this.table.clear(slot);
     return slot;
+  }
+
+  /** Throws Lb4Error LB4_LIMIT when `take` could not be called so often. */
+  expect(count: number): void {
+    if (count > MAX_SLOTS - this.next + this.freed.length) throw tooMany();
   }
 
   /** Which slots are taken, and in which order the others will be. */
@@ -355,4 +358,8 @@ export class SlotAllocator {
     Atomics.store(this.table.state, slot, State.free);
     this.freed.push(slot);
   }
+}
+
+function tooMany(): Lb4Error {
+  return new Lb4Error('LB4_LIMIT', `expected at most ${MAX_SLOTS - 1} services and backends together`);
 }

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import { Guard } from '../../src/admin/guard.js';
@@ -105,6 +105,18 @@ t.test('another token in the file is taken by the next reload, in place', async 
   t.equal((await lb.api('GET', '/status', undefined, BEARER)).status, 403);
   const fresh = { authorization: 'Bearer another-token-of-length' };
   t.equal((await lb.api('GET', '/status', undefined, fresh)).status, 200);
+});
+
+t.test('a token that every user of the machine can read is told of', async t => {
+  const lb = await overTcp(t, '127.0.0.1:0', TOKEN);
+  const warnings = () => lb.log.all.filter(({ msg }) => /can read the admin token/.test(msg)).length;
+  t.equal(warnings(), 1);
+  chmodSync(lb.token_file, 0o640);
+  await (await lb.admin.prepare(parseConfigObject(lb.input))).abandon();
+  t.equal(warnings(), 1);
+  chmodSync(lb.token_file, 0o644);
+  await (await lb.admin.prepare(parseConfigObject(lb.input))).abandon();
+  t.equal(warnings(), 2);
 });
 
 t.test('IPv6', async t => {

@@ -355,3 +355,32 @@ t.test('what one name stands for is bounded, whoever answers', async t => {
   t.match(events.join(), /big:1 failed: 5000 addresses, of which the first 4096 are taken/);
   t.match(events.join(), /300 targets, of which 256 are looked up/);
 });
+
+t.test('a list that could not be taken is offered again', async t => {
+  const clock = new FakeClock();
+  const resolver = new FakeResolver();
+  const taken: string[][] = [];
+  const failures: string[] = [];
+  let full = false;
+  const discovery = new Discovery({
+    clock,
+    resolver,
+    random: () => 0,
+    onChange: list => {
+      if (full) throw new Error('no room');
+      taken.push(lines(list));
+    },
+    onFailure: (_, reason) => failures.push(reason),
+  });
+  t.teardown(() => discovery.stop());
+  resolver.set('db', '10.0.0.1');
+  await discovery.use([entry('db:80')]);
+  full = true;
+  resolver.set('db', '10.0.0.1', '10.0.0.2');
+  await clock.advance(11_000);
+  t.match(failures, [/no room/]);
+  t.equal(lines(discovery.current).length, 1);
+  full = false;
+  await clock.advance(30_000);
+  t.equal(taken.at(-1)!.length, 2);
+});
