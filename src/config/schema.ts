@@ -64,7 +64,7 @@ const admin = z.strictObject({
     parseAdmin,
   ).prefault('unix'),
   token_file: path(
-    "File with the bearer token, relative to this file's folder; required for an address that is not loopback.",
+    "File with the bearer token, relative to this file's folder; required for an address that is not loopback. A warning is logged where every user can read it.",
   ).optional(),
 });
 
