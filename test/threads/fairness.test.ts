@@ -28,7 +28,15 @@ async function endless(splices: boolean) {
   const conn = (fd: number) =>
     ({
       ...{ fd, peer: new Peer(), readable: false, hangup: false, finished: false, finWanted: false },
-      ...{ finSent: false, deaf: false, leaving: false, closed: false, queued: false, fullReads: 0 },
+      ...{
+        finSent: false,
+        deaf: false,
+        leaving: false,
+        closed: false,
+        queued: false,
+        fullReads: 0,
+        spliced: 0,
+      },
       ...{ pending: new Uint8Array(0), pipe: undefined, pipeBytes: 0 },
       takeHead: () => new Uint8Array(0),
     }) as unknown as EpollConn;

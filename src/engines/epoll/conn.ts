@@ -69,6 +69,8 @@ export class EpollConn extends TimerEntry implements StreamConn, Pollable {
   queued = false;
   /** Reads in a row that filled the buffer. */
   fullReads = 0;
+  /** Bytes that have left it through a pipe since it was last found empty. */
+  spliced = 0;
   /** Bytes for this socket that the kernel did not take yet. */
   pending: Uint8Array = EMPTY;
   /** The same in a pipe, behind `pending`. */

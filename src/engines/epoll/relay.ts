@@ -21,7 +21,7 @@ import { READ_SIZE } from './slab.js';
 const BUDGET = 16;
 /** After so many full buffers in a row a direction is bulk traffic, and goes through a pipe. */
 const BULK_READS = 2;
-/** When less than this comes through the pipe, copying is cheaper again. */
+/** When less than this has come until there is nothing more, copying is cheaper again. */
 const SPLICE_FLOOR = 16_384;
 
 /** Passes bytes between two sockets with the thread's one buffer, or through a pipe when there is much. */
@@ -160,18 +160,16 @@ export class EpollRelay implements Relay {
     const count = splice(from.fd, null, pipe.writeFd, null, PIPE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (count <= 0) {
       this.dropPipe(to);
-      from.fullReads = 0;
+      // Bulk traffic pauses all the time: whoever sends it waits for us.
+      if (from.spliced < SPLICE_FLOOR) from.fullReads = 0;
+      from.spliced = 0;
       this.nothing(from, count);
       return false;
     }
     this.account(from, count);
+    from.spliced += count;
     to.pipeBytes = count;
-    if (!this.flushPipe(to)) return false;
-    if (count < SPLICE_FLOOR) {
-      this.dropPipe(to);
-      from.fullReads = 0;
-    }
-    return true;
+    return this.flushPipe(to);
   }
 
   /** Empty the pipe into `to`. True when it is empty. */
