@@ -15,7 +15,7 @@ import { fileURLToPath } from 'node:url';
  */
 
 const JOBS = Number(process.env.JOBS ?? Math.max(2, availableParallelism()));
-const FILE_SECONDS = Number(process.env.FILE_SECONDS ?? 180);
+const FILE_SECONDS = Number(process.env.FILE_SECONDS ?? 300);
 /** tap ends a hung file itself and says which test it was in; one that can't even do that is killed. */
 const GRACE_SECONDS = 15;
 

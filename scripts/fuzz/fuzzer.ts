@@ -6,6 +6,8 @@ import { bytesOf, type Target } from './target.js';
 
 /** No input may take longer, and no more of this thread's processor when it is tried again. */
 const SLOW_MS = 1_000;
+/** Making a slow input shorter takes long. */
+const MINIMISING_MS = 10_000;
 /** Coverage is asked for about so often. */
 const BATCH_MS = 20;
 /** Inputs that a target gets before it is reset. */
@@ -160,8 +162,9 @@ export class Fuzzer {
   private async minimised(input: Uint8Array, name: string): Promise<Uint8Array> {
     let small = input;
     let runs = 0;
+    const end = performance.now() + MINIMISING_MS;
     for (let size = small.length >> 1; size > 0; size >>= 1) {
-      for (let at = 0; at < small.length && runs < MINIMISING; ) {
+      for (let at = 0; at < small.length && runs < MINIMISING && performance.now() < end; ) {
         const shorter = Buffer.concat([small.subarray(0, at), small.subarray(at + size)]);
         const message = await this.faultOf(shorter);
         runs++;

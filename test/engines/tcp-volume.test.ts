@@ -1,6 +1,8 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import t from 'tap';
-import { backend, echo, flood, named } from '../fixtures/backends.js';
+import { backend, echo, flood, named, sink } from '../fixtures/backends.js';
 import { oneService, startBalancer } from '../fixtures/balancer.js';
 import { noise, shaOfCopies } from '../fixtures/bytes.js';
 import { client } from '../fixtures/clients.js';
@@ -86,4 +88,45 @@ t.test('20 stuck readers: the sender is stopped, memory stays bounded, and they 
   for (const { socket } of readers) socket.destroy();
   const lines = await lb.log.finished(20);
   t.equal(lines.length, 20);
+});
+
+t.test('bursts with pauses between them arrive whole, the last byte too', async t => {
+  const server = await backend(t, echo);
+  const lb = await startBalancer(t, oneService({ backends: [server.address] }));
+  const peer = client(t, lb.port());
+  const burst = noise(3_000_000, 21);
+  for (let round = 1; round <= 12; round++) {
+    // Of every size around what makes traffic bulk traffic.
+    const bytes = round * 250_000;
+    const before = peer.received;
+    peer.socket.write(burst.subarray(0, bytes));
+    await peer.reads(before + bytes);
+    await holds('a pause', () => peer.received === before + bytes, 20);
+  }
+  peer.finish();
+  t.equal(await peer.end(), 'FIN');
+  t.match(await lb.log.only(), {
+    bytes_in: peer.received,
+    bytes_out: peer.received,
+    reason: 'client_closed',
+  });
+});
+
+t.test('when bulk traffic stops nothing goes on ticking', { skip: process.platform !== 'linux' }, async t => {
+  const server = await backend(t, sink);
+  const lb4 = await startProgram(t, oneService({ backends: [server.address] }));
+  const peer = client(t, lb4.port());
+  for (let i = 0; i < 100; i++) peer.socket.write(BLOCK);
+  await until('all of it', () => server.peers[0]?.received === 100 * MB);
+  // It wakes up now and then, and far less often than bulk traffic is looked at.
+  const switches = () =>
+    readdirSync(`/proc/${lb4.pid}/task`)
+      .map(task => readFileSync(`/proc/${lb4.pid}/task/${task}/status`, 'utf8'))
+      .reduce((sum, status) => sum + Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)![1]), 0);
+  const sleeps = async (): Promise<boolean> => {
+    const before = switches();
+    await sleep(500);
+    return switches() - before < 250;
+  };
+  t.ok(await until('it sleeps', sleeps, 5_000));
 });

@@ -67,6 +67,8 @@ export class EpollConn extends TimerEntry implements StreamConn, Pollable {
   shared = false;
   /** It waits for its turn in the loop. */
   queued = false;
+  /** It is read at the loop's pace, and not when something has come. */
+  paced = false;
   /** Reads in a row that filled the buffer. */
   fullReads = 0;
   /** Bytes that have left it through a pipe since it was last found empty. */
@@ -212,13 +214,33 @@ export class EpollConn extends TimerEntry implements StreamConn, Pollable {
 
   onAgain(): void {
     this.queued = false;
-    if (!this.closed) this.relay?.onEvents(this, false);
+    if (this.closed) return;
+    if (this.paced) this.readable = true;
+    this.relay?.onEvents(this, false);
   }
 
   onFault(): void {
     if (this.relay !== undefined) this.relay.abort(true);
     else this.observer?.onBroken();
     this.release();
+  }
+
+  /** Read it at the loop's pace from now on. It is empty at the moment. */
+  pace(): void {
+    if (!this.paced) {
+      this.paced = true;
+      this.loop.change(this.fd, PACED_EVENTS);
+    }
+    if (this.queued) return;
+    this.queued = true;
+    this.loop.paced.add(this);
+  }
+
+  /** Read it when something has come, as usual. */
+  unpace(): void {
+    this.paced = false;
+    if (this.closed) return;
+    this.loop.change(this.fd, STREAM_EVENTS);
   }
 
   /** Close the descriptor. */
@@ -279,3 +301,5 @@ export class EpollConn extends TimerEntry implements StreamConn, Pollable {
 
 /** What every stream socket waits for. */
 export const STREAM_EVENTS = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+/** What one waits for that is read at the loop's pace; that the connection broke is always told. */
+const PACED_EVENTS = EPOLLOUT | EPOLLET;

@@ -88,6 +88,11 @@ export const epollCtl = bind<(epoll: Fd, operation: number, fd: Fd, event: Point
 export const epollWait = bind<(epoll: Fd, events: Pointer, count: number, timeoutMs: number) => number>(
   'int epoll_wait(int epoll, void *events, int count, int timeout)',
 );
+const timerfdCreate = bind<(clock: number, flags: number) => Fd>('int timerfd_create(int clock, int flags)');
+/** `time`: a struct itimerspec. */
+export const timerfdSettime = bind<(fd: Fd, flags: number, time: Pointer, old: null) => number>(
+  'int timerfd_settime(int fd, int flags, void *time, void *old)',
+);
 const eventfd = bind<(value: number, flags: number) => Fd>('int eventfd(unsigned int value, int flags)');
 export const read = bind<(fd: Fd, buffer: Pointer, length: number) => number>(
   'int64_t read(int fd, void *buffer, int64_t length)',
@@ -118,6 +123,13 @@ const O_CLOEXEC = 0o2000000;
 /** A descriptor that becomes readable when somebody writes to it with `wake`. */
 export function openWake(): Fd {
   return eventfd(0, EFD_NONBLOCK | O_CLOEXEC);
+}
+
+const CLOCK_MONOTONIC = 1;
+
+/** A timer of microseconds that is waited for like a socket. */
+export function timerfd(): Fd {
+  return timerfdCreate(CLOCK_MONOTONIC, EFD_NONBLOCK | O_CLOEXEC);
 }
 
 const ONE = new Uint8Array(new BigUint64Array([1n]).buffer);
@@ -216,6 +228,7 @@ export const IPV6_PKTINFO = 50;
 
 export const EPOLL_CTL_ADD = 1;
 export const EPOLL_CTL_DEL = 2;
+export const EPOLL_CTL_MOD = 3;
 export const EPOLLIN = 1;
 export const EPOLLOUT = 4;
 export const EPOLLERR = 8;

@@ -5,6 +5,7 @@ import {
   close,
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
   EPOLL_EVENT,
   EPOLLIN,
   epollCreate,
@@ -14,6 +15,7 @@ import {
   read,
   systemError,
 } from './libc.js';
+import { Paced } from './paced.js';
 import { MAX_EVENTS, Slab } from './slab.js';
 
 const TICK_MS = 10;
@@ -38,6 +40,8 @@ export class Loop {
   /** Somebody wrote to the wake-up descriptor: there is work for Node's own event loop. */
   woken = false;
   readonly ledger: FdLedger;
+  /** Turns a moment later. */
+  readonly paced: Paced;
   private readonly epoll: number;
   private readonly owners: (Pollable | undefined)[] = [];
   /** Told apart by this number: an event that is still in the batch for a descriptor that was closed and reused. */
@@ -61,6 +65,7 @@ export class Loop {
     this.onWrite(wakeFd, () => {
       this.woken = true;
     });
+    this.paced = new Paced(this);
   }
 
   /** Call `look` when somebody has written to an eventfd, once however often that was. */
@@ -86,6 +91,15 @@ export class Loop {
     check(epollCtl(this.epoll, EPOLL_CTL_ADD, fd, event));
     this.owners[fd] = owner;
     this.generations[fd] = generation;
+  }
+
+  /** Wait for other events of `fd`. What has come already counts. */
+  change(fd: number, events: number): void {
+    const { eventIn, event } = this.slab;
+    eventIn[0] = events;
+    eventIn[EPOLL_EVENT.data] = fd;
+    eventIn[EPOLL_EVENT.data + 1] = this.generations[fd]!;
+    check(epollCtl(this.epoll, EPOLL_CTL_MOD, fd, event));
   }
 
   /** From here on `owner` hears of the events of a descriptor that is waited for already. */
@@ -179,6 +193,7 @@ export class Loop {
   }
 
   stop(): void {
+    this.paced.stop();
     this.close(this.epoll);
   }
 

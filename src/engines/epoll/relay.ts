@@ -23,6 +23,8 @@ const BUDGET = 16;
 const BULK_READS = 2;
 /** When less than this has come until there is nothing more, copying is cheaper again. */
 const SPLICE_FLOOR = 16_384;
+/** When so much has come, more is waited for a moment: it saves both sides a wake-up for each piece. */
+const PACE_FLOOR = 131_072;
 
 /** Passes bytes between two sockets with the thread's one buffer, or through a pipe when there is much. */
 export class EpollRelay implements Relay {
@@ -111,6 +113,7 @@ export class EpollRelay implements Relay {
         if (!this.pumpPipe(from, to)) return;
         continue;
       }
+      if (from.paced) from.unpace();
       const count = recv(from.fd, slab.buffer, READ_SIZE, 0);
       if (count <= 0) {
         this.nothing(from, count);
@@ -160,10 +163,13 @@ export class EpollRelay implements Relay {
     const count = splice(from.fd, null, pipe.writeFd, null, PIPE_SIZE, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (count <= 0) {
       this.dropPipe(to);
-      // Bulk traffic pauses all the time: whoever sends it waits for us.
-      if (from.spliced < SPLICE_FLOOR) from.fullReads = 0;
+      const { spliced } = from;
       from.spliced = 0;
+      // Bulk traffic pauses all the time: whoever sends it waits for us.
+      if (spliced < SPLICE_FLOOR) from.fullReads = 0;
       this.nothing(from, count);
+      if (spliced >= PACE_FLOOR && count < 0 && !from.closed) from.pace();
+      else if (from.paced) from.unpace();
       return false;
     }
     this.account(from, count);
