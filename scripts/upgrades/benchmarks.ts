@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { program } from '../../test/integration/programs.js';
 
 /** None of them outlives this process, however that ends. */
@@ -54,8 +55,13 @@ export function pgbench(port: number, words: readonly string[]): Running {
   };
 }
 
-/** redis-benchmark, again and again: it ends with an error when a connection does. */
-export function redisBenchmark(port: number, words: readonly string[], requests: number): Running {
+/** redis-benchmark, again and again, `pauseMs` between one and the next: it ends with an error when a connection does. */
+export function redisBenchmark(
+  port: number,
+  words: readonly string[],
+  requests: number,
+  pauseMs = 0,
+): Running {
   let done = 0;
   let stopped = false;
   const errors: string[] = [];
@@ -71,6 +77,7 @@ export function redisBenchmark(port: number, words: readonly string[], requests:
       const [code] = (await once(child, 'close')) as [number | null];
       if (code === 0) done += 2 * requests;
       else errors.push(`redis-benchmark ended with ${code}`);
+      if (pauseMs > 0) await sleep(pauseMs);
     }
   })();
   return {
