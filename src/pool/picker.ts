@@ -57,6 +57,8 @@ export class Picker {
   private lock: SpinLock | undefined;
   private primaries = 0;
   private backups = 0;
+  /** The table's generation for which `usable` holds, and that for which the strategies have been told. */
+  private looked = -1;
   private seen = -1;
   /** Slots this connection has tried; undefined on a first attempt, which is nearly always. */
   private tried: readonly number[] | undefined;
@@ -81,7 +83,7 @@ export class Picker {
       kept.plan = plan;
       return kept;
     });
-    this.seen = -1;
+    this.looked = this.seen = -1;
   }
 
   /** The candidate of a backend, if that is in the list. */
@@ -93,7 +95,7 @@ export class Picker {
     this.primary = primary;
     this.backup = backup;
     this.lock = this.lockFor(primary);
-    this.seen = -1;
+    this.looked = this.seen = -1;
   }
 
   /**
@@ -111,10 +113,10 @@ export class Picker {
     }
   }
 
-  /** False when the last pick knew who is usable, which holds still, and all of those are full. */
+  /** True when a connection would find a backend with room. */
   get hasRoom(): boolean {
-    const { active, generation } = this.table;
-    if (Atomics.load(generation, 0) !== this.seen) return true;
+    this.look();
+    const { active } = this.table;
     for (const { slot, plan } of this.usable) {
       if (plan.maxConnections === 0 || active[slot]! < plan.maxConnections) return true;
     }
@@ -166,16 +168,23 @@ export class Picker {
     return strategy.exclusive === true ? this.table.pickLock(this.serviceSlot) : undefined;
   }
 
-  private refresh(): void {
+  /** Bring `usable` up to date; strategies, which other threads may share, are left as they are. */
+  private look(): void {
     const generation = Atomics.load(this.table.generation, 0);
-    if (generation === this.seen) return;
-    this.seen = generation;
+    if (generation === this.looked) return;
+    this.looked = generation;
     const panic = Atomics.load(this.table.panic, this.serviceSlot) === 1;
     this.usable = this.candidates.filter(({ slot }) => {
       const state = Atomics.load(this.table.state, slot);
       const healthy = state === State.up || state === State.checking || (panic && state === State.down);
       return healthy && this.table.weight[slot]! > 0;
     });
+  }
+
+  private refresh(): void {
+    this.look();
+    if (this.seen === this.looked) return;
+    this.seen = this.looked;
     const { backup } = this.table;
     const primaries = this.usable.filter(({ slot }) => Atomics.load(backup, slot) === 0);
     const backups = this.usable.filter(({ slot }) => Atomics.load(backup, slot) === 1);

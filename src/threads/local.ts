@@ -4,7 +4,6 @@ import type { Listening } from '../flow/listeners.js';
 import type { ConnectionList, ConnectionQuery } from '../flow/listing.js';
 import { DataPlane, type Prepared } from '../flow/plane.js';
 import type { PlaneSink } from '../flow/sink.js';
-import { monotonic } from '../monotonic.js';
 import type { Plan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
 import type { SharedTable } from '../pool/table.js';
@@ -62,7 +61,7 @@ export class LocalPlane implements Plane {
 
   async go(): Promise<number> {
     await this.begin();
-    return monotonic();
+    return this.plane.engine.now();
   }
 
   stopAccepting(handedOver = false): Promise<void> {

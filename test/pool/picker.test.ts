@@ -24,7 +24,7 @@ t.test('a connection that has tried every primary may try a backup', async t => 
   t.equal(fleet.pick(1, [a!.slot, b!.slot]), 'none', 'nobody is left');
 });
 
-t.test('whoever has not picked since something changed does not know that there is no room', async t => {
+t.test('whether there is room is known before the first pick, and after every change', async t => {
   const fleet = new Fleet('round-robin', [{ maxConnections: 1 }, {}]);
   const [a, b] = fleet.backends;
   b!.setHealth('down', 'test');
