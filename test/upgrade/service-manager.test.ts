@@ -5,7 +5,7 @@ import { backend, echo, freePort } from '../fixtures/backends.js';
 import { ask, client } from '../fixtures/clients.js';
 import { NotifySocket } from '../fixtures/notify-socket.js';
 import { folder, Program, writeConfig } from '../fixtures/program.js';
-import { until } from '../fixtures/until.js';
+import { PATIENCE_MS, until } from '../fixtures/until.js';
 import { Upgradable } from '../fixtures/upgradable.js';
 import { needs } from '../integration/programs.js';
 
@@ -58,7 +58,8 @@ t.test(
     const first = await until('somebody listens', async () => {
       const peer = client(t, port);
       peer.socket.write('hello');
-      await until('an answer or an end', () => peer.closed || peer.received === 5);
+      // The program starts only now.
+      await until('an answer or an end', () => peer.closed || peer.received === 5, 3 * PATIENCE_MS);
       return peer.received === 5 && peer;
     });
     await program.ready();
