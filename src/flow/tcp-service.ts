@@ -11,6 +11,8 @@ import { WaitQueue } from './queue.js';
 
 /** How often those who wait look again without being told, and how often one of them tries what refused it before. */
 const QUEUE_POLL_MS = 50;
+/** A thread that is the first to have a place, knows it and has not looked for so long is waited for no longer. */
+const YIELD_MS = 500;
 
 /** One TCP service in one thread: its listeners, its guard, its picker and the connections it has. */
 export class TcpService extends TimerEntry implements ListenObserver {
@@ -22,6 +24,9 @@ export class TcpService extends TimerEntry implements ListenObserver {
   /** Connections open, in the order of their arrival. */
   size = 0;
   private acceptFrom: CidrList;
+  /** The thread that goes first, and since when there has been a place for it; -1 = none. */
+  private yieldsTo = -1;
+  private yieldsSince = 0;
   private first: Connection | undefined = undefined;
   private last: Connection | undefined = undefined;
 
@@ -113,11 +118,10 @@ export class TcpService extends TimerEntry implements ListenObserver {
     if (this.timerSlot === UNSCHEDULED) this.watchQueue();
   }
 
-  /** Those of this thread whoever is first: nobody shall wait for a thread that does not look. */
   onTimer(): void {
     // One for all: what still refuses would refuse every one of them.
     this.queue.head?.forgetTried();
-    while (this.queue.length > 0 && this.serveHead());
+    if (!this.yieldsToOther()) while (this.queue.length > 0 && this.serveHead());
     if (this.queue.length > 0) this.watchQueue();
   }
 
@@ -143,6 +147,25 @@ export class TcpService extends TimerEntry implements ListenObserver {
   /** End those who wait: the service takes nothing new any more. */
   endWaiting(reason: CloseReason): void {
     while (this.queue.head !== undefined) this.queue.head.end(reason);
+  }
+
+  /** True when there is a place, and another thread has the one who has waited longest. But nobody waits for a thread that does not look. */
+  private yieldsToOther(): boolean {
+    const { queue, plane } = this;
+    const first = queue.firstThread;
+    if (first === plane.table.index || first === -1 || !this.picker.hasRoom) {
+      this.yieldsTo = -1;
+      return false;
+    }
+    const now = plane.engine.now();
+    if (first !== this.yieldsTo) {
+      this.yieldsTo = first;
+      this.yieldsSince = now;
+    } else if (now - this.yieldsSince >= YIELD_MS) {
+      return false;
+    }
+    plane.bells.ring(first);
+    return true;
   }
 
   /** True when the one who waits longest here waits no longer. */

@@ -168,7 +168,9 @@ t.test('a thread that does not look holds nobody up for long', async t => {
   two.offer(1, 2);
   two.offer(0, 3);
   first.end();
-  two.threads[0]!.net.advance(100);
+  two.threads[0]!.net.advance(400);
+  t.strictSame(two.dials(), [1, 0], 'whoever is first has half a second to look');
+  two.threads[0]!.net.advance(300);
   t.strictSame(two.dials(), [2, 0]);
 });
 
