@@ -79,7 +79,7 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
     thread: 'connections',
     amount: 40_000,
     small: 0,
-    maxGrowthMib: 96,
+    maxGrowthMib: 64,
   },
   rate: {
     title: 'the same on a service with connection_rate = "100/s"',
@@ -111,7 +111,7 @@ export const FLOODS: Readonly<Record<string, Flood>> = {
     thread: 'headers',
     amount: 5_000,
     small: 500,
-    maxGrowthMib: 96,
+    maxGrowthMib: 64,
   },
   spoofed: {
     title: 'datagrams from spoofed sources, each another one (max_flows = 8000)',

@@ -7,13 +7,10 @@ import {
   saveConnectionState,
 } from './connection-record.js';
 import { dropFlow, type FlowPlace, loadFlow, loadFlowState, saveFlowState } from './flow-record.js';
-import { ANYWHERE, type Export } from './outgoing.js';
+import { ANYWHERE, type Export, REHEARSALS } from './outgoing.js';
 import type { Closing, DataPlane } from './plane.js';
 import { TcpService } from './tcp-service.js';
 import type { UdpFlow } from './udp-flow.js';
-
-/** V8 has compiled what takes a state over when it has done so about so often: scripts/bench/hand-over.ts shows it. */
-const REHEARSALS = 5_000;
 
 /** What one thread takes from another process, and how many share the work. */
 export interface Share {
@@ -60,7 +57,8 @@ export class Incoming {
     const reader = new PackReader(from.records, from.fds);
     const had = items.length;
     for (let i = 0; i < reader.count; i++) items.push(this.adoptOne(i, reader, from, share));
-    this.rehearse(items.slice(had));
+    // What comes with states comes while everything stands still.
+    if (from.states === undefined) this.rehearse(items.slice(had));
   }
 
   /** How things stand with those of thread `source` now that the other process has stopped. */

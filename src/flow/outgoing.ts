@@ -9,6 +9,9 @@ import type { UdpFlow } from './udp-flow.js';
 /** `homes` of a connection: any thread may have it. A flow's is the place of its listener in `listeners`. */
 export const ANYWHERE = -1;
 
+/** V8 has compiled what tells a state, or takes one over, when it has done so about so often: scripts/bench/hand-over.ts shows it. */
+export const REHEARSALS = 5_000;
+
 /** What one thread gives away. */
 export interface Export {
   /** Descriptors, by number; records mean them by their place here. */

@@ -11,8 +11,6 @@ import { WaitQueue } from './queue.js';
 
 /** How often those who wait look again without being told, and how often one of them tries what refused it before. */
 const QUEUE_POLL_MS = 50;
-/** A thread that is the first to have a place, knows it and has not looked for so long is waited for no longer. */
-const YIELD_MS = 500;
 
 /** One TCP service in one thread: its listeners, its guard, its picker and the connections it has. */
 export class TcpService extends TimerEntry implements ListenObserver {
@@ -24,9 +22,8 @@ export class TcpService extends TimerEntry implements ListenObserver {
   /** Connections open, in the order of their arrival. */
   size = 0;
   private acceptFrom: CidrList;
-  /** The thread that goes first, and since when there has been a place for it; -1 = none. */
-  private yieldsTo = -1;
-  private yieldsSince = 0;
+  /** The thread that was let go first at the last look; -1 = none. */
+  private yieldedTo = -1;
   private first: Connection | undefined = undefined;
   private last: Connection | undefined = undefined;
 
@@ -149,23 +146,17 @@ export class TcpService extends TimerEntry implements ListenObserver {
     while (this.queue.head !== undefined) this.queue.head.end(reason);
   }
 
-  /** True when there is a place, and another thread has the one who has waited longest. But nobody waits for a thread that does not look. */
+  /**
+   * True when there is a place, and another thread has the one who has waited longest. That one has until the next look: nobody
+   * shall wait for a thread that does not look.
+   */
   private yieldsToOther(): boolean {
-    const { queue, plane } = this;
+    const { queue, plane, picker } = this;
     const first = queue.firstThread;
-    if (first === plane.table.index || first === -1 || !this.picker.hasRoom) {
-      this.yieldsTo = -1;
-      return false;
-    }
-    const now = plane.engine.now();
-    if (first !== this.yieldsTo) {
-      this.yieldsTo = first;
-      this.yieldsSince = now;
-    } else if (now - this.yieldsSince >= YIELD_MS) {
-      return false;
-    }
-    plane.bells.ring(first);
-    return true;
+    const yields = first !== plane.table.index && first !== this.yieldedTo && picker.hasRoom;
+    this.yieldedTo = yields ? first : -1;
+    if (yields) plane.bells.ring(first);
+    return yields;
   }
 
   /** True when the one who waits longest here waits no longer. */

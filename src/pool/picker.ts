@@ -95,7 +95,7 @@ export class Picker {
     this.primary = primary;
     this.backup = backup;
     this.lock = this.lockFor(primary);
-    this.looked = this.seen = -1;
+    this.seen = -1;
   }
 
   /**

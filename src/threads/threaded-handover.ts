@@ -1,7 +1,7 @@
 import type { FdLedger } from '../engines/epoll/ledger.js';
 import { close } from '../engines/epoll/libc.js';
 import type { Taken } from '../flow/incoming.js';
-import type { Export } from '../flow/outgoing.js';
+import { type Export, REHEARSALS } from '../flow/outgoing.js';
 import type { Bundle, Handover, Kept } from './handover.js';
 import type { Answer, Delivery, Request } from './messages.js';
 
@@ -15,8 +15,6 @@ interface Part extends Omit<Export, 'fds'> {
 
 /** A thread that copies serves nobody meanwhile: so many at a time. */
 const AT_ONCE = 250;
-/** V8 has compiled what tells a state when it has done so about so often. */
-const REHEARSALS = 5_000;
 
 type AskThreads = (request: (thread: number) => Request) => Promise<readonly Answer[]>;
 

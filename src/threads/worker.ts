@@ -121,6 +121,7 @@ async function answer(request: Numbered): Promise<Answer> {
       loop.readClock();
       incoming?.go();
       incoming = undefined;
+      loop.readClock();
       // The answer first: whoever waits for it must not wait for all that has piled up.
       setImmediate(go);
       return { type: 'gone', at: loop.time };

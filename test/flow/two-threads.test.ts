@@ -168,9 +168,9 @@ t.test('a thread that does not look holds nobody up for long', async t => {
   two.offer(1, 2);
   two.offer(0, 3);
   first.end();
-  two.threads[0]!.net.advance(400);
-  t.strictSame(two.dials(), [1, 0], 'whoever is first has half a second to look');
-  two.threads[0]!.net.advance(300);
+  two.threads[0]!.net.advance(60);
+  t.strictSame(two.dials(), [1, 0], 'whoever is first has until the next look');
+  two.threads[0]!.net.advance(40);
   t.strictSame(two.dials(), [2, 0]);
 });
 
