@@ -5,7 +5,7 @@ import type { AdminContext, App } from './app.js';
 import { type Bound, bind, bindInherited } from './bind.js';
 import { Gate } from './gate.js';
 import { Guard } from './guard.js';
-import { isOpenToAll, readToken } from './token.js';
+import { readToken } from './token.js';
 
 /** Requests under way may finish for so long when the interface moves or ends. */
 const CLOSE_GRACE_MS = 1_000;
@@ -83,7 +83,7 @@ export class Admin {
    * Be ready to listen where another process does, with the token that a configuration wants; `go` begins. Rejects with Lb4Error.
    */
   async inherit(heirloom: AdminHeirloom, { admin }: Config): Promise<void> {
-    const token = this.token(admin.token_file);
+    const token = admin.token_file === undefined ? undefined : readToken(admin.token_file).token;
     const guard = new Guard(heirloom.at.kind === 'ip', token);
     this.inherited = heirloom;
     this.open = { wanted: heirloom.wanted, guard, app: await this.server(guard) };
@@ -102,15 +102,25 @@ export class Admin {
 
   /** Open what a configuration wants and is not there yet. Rejects with Lb4Error and has changed nothing then. */
   async prepare({ name, admin }: Config): Promise<AdminChange> {
-    const token = this.token(admin.token_file);
+    const file = admin.token_file === undefined ? undefined : readToken(admin.token_file);
+    const warn = (): void => {
+      if (file?.isOpenToAll !== true) return;
+      const said = 'every user of this machine can read the admin token: chmod o-r';
+      this.context.log.warn({ file: admin.token_file }, said);
+    };
     const wanted = `${formatAdmin(admin.listen)} ${name}`;
     const before = this.open;
     if (before?.wanted === wanted) {
-      return { commit: () => before.guard.setToken(token), abandon: async () => {} };
+      const commit = (): void => {
+        warn();
+        before.guard.setToken(file?.token);
+      };
+      return { commit, abandon: async () => {} };
     }
-    const next = await this.listen(name, admin.listen, token, wanted);
+    const next = await this.listen(name, admin.listen, file?.token, wanted);
     return {
       commit: () => {
+        warn();
         this.open = next;
         if (next !== undefined) this.context.log.info({ listen: next.bound?.address }, 'admin interface');
         if (before !== undefined) void close(before);
@@ -119,16 +129,6 @@ export class Admin {
         if (next !== undefined) await close(next);
       },
     };
-  }
-
-  /** Throws ConfigError. */
-  private token(file: string | undefined): string | undefined {
-    if (file === undefined) return undefined;
-    const token = readToken(file);
-    if (isOpenToAll(file)) {
-      this.context.log.warn({ file }, 'every user of this machine can read the admin token: chmod o-r');
-    }
-    return token;
   }
 
   async close(): Promise<void> {

@@ -1,17 +1,33 @@
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs';
 import { ConfigError } from '../errors.js';
 import { describeSystemError } from '../system-error.js';
 
 /** Shorter ones can be guessed. */
 const MIN_LENGTH = 16;
 
+/** Permission of those who are neither the owner nor in the group. */
+const OTHERS_READ = 0o004;
+
+export interface TokenFile {
+  readonly token: string;
+  /** Every user of this machine can read it. */
+  readonly isOpenToAll: boolean;
+}
+
 /** The bearer token in a file: its text without white space around it. Throws ConfigError. */
-export function readToken(path: string): string {
+export function readToken(path: string): TokenFile {
   const fail = (message: string): ConfigError =>
     new ConfigError([{ severity: 'error', path: 'admin.token_file', source: path, message }]);
   let token: string;
+  let isOpenToAll: boolean;
   try {
-    token = readFileSync(path, 'utf8').trim();
+    const fd = openSync(path, 'r');
+    try {
+      token = readFileSync(fd, 'utf8').trim();
+      isOpenToAll = (fstatSync(fd).mode & OTHERS_READ) !== 0;
+    } finally {
+      closeSync(fd);
+    }
   } catch (error) {
     throw fail(`cannot be read: ${describeSystemError(error)}`);
   }
@@ -19,12 +35,5 @@ export function readToken(path: string): string {
   if (token.length < MIN_LENGTH) {
     throw fail(`expected at least ${MIN_LENGTH} characters, got ${token.length}`);
   }
-  return token;
-}
-
-const OTHERS_READ = 0o004;
-
-/** True when every user of this machine can read the token. */
-export function isOpenToAll(path: string): boolean {
-  return (statSync(path).mode & OTHERS_READ) !== 0;
+  return { token, isOpenToAll };
 }

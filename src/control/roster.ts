@@ -96,12 +96,12 @@ export class Roster {
    * then, when there are not as many slots.
    */
   reconcile(list: readonly Discovered[], why: string, tell: boolean): void {
-    const keyed = list.map(found => ({ key: formatAddress(found.endpoint), found }));
-    const leaving = new Set(this.leaving.map(({ key }) => key));
-    const strangers = keyed.filter(({ key }) => !this.backends.has(key) && !leaving.has(key));
-    this.deps.slots.expect(new Set(strangers.map(({ key }) => key)).size);
+    const here = new Set([...this.list, ...this.leaving].map(({ key }) => key));
+    const keys = new Set(list.map(({ endpoint }) => formatAddress(endpoint)));
+    this.deps.slots.expect([...keys].filter(key => !here.has(key)).length);
     const next = new Map<string, Backend>();
-    for (const { key, found } of keyed) {
+    for (const found of list) {
+      const key = formatAddress(found.endpoint);
       const known = this.backends.get(key);
       const backend = known ?? this.revive(key) ?? this.create(found);
       if (known === undefined && tell) this.tellAdded(backend);

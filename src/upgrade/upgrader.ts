@@ -117,17 +117,13 @@ export class Upgrader {
   private async finish(predecessor: Predecessor): Promise<UpgradeReport> {
     const { balancer, logger, onSucceeded } = this.deps;
     const { successor } = predecessor;
-    const { gaveConnections } = predecessor;
-    const leave = (): Promise<void> => {
-      const rest = balancer.leave(gaveConnections);
-      rest.catch(() => {});
-      return rest;
-    };
     try {
       // Where connections stay here no others must come. Where they went over, ending threads would hold the other process up.
-      const drained = gaveConnections ? undefined : leave();
+      let rest = predecessor.gaveConnections ? undefined : balancer.leave(false);
+      rest?.catch(() => {});
       const freezeMs = await predecessor.running();
-      const rest = drained ?? leave();
+      rest ??= balancer.leave(true);
+      rest.catch(() => {});
       onSucceeded(successor.pid);
       const report = await predecessor.lead(freezeMs, () => balancer.active);
       logger.info({ ...report }, 'handed over');

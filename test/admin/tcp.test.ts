@@ -111,11 +111,14 @@ t.test('a token that every user of the machine can read is told of', async t => 
   const lb = await overTcp(t, '127.0.0.1:0', TOKEN);
   const warnings = () => lb.log.all.filter(({ msg }) => /can read the admin token/.test(msg)).length;
   t.equal(warnings(), 1);
+  const prepare = () => lb.admin.prepare(parseConfigObject(lb.input));
+  await (await prepare()).abandon();
+  t.equal(warnings(), 1, 'once for each time that it is taken');
   chmodSync(lb.token_file, 0o640);
-  await (await lb.admin.prepare(parseConfigObject(lb.input))).abandon();
+  (await prepare()).commit();
   t.equal(warnings(), 1);
   chmodSync(lb.token_file, 0o644);
-  await (await lb.admin.prepare(parseConfigObject(lb.input))).abandon();
+  (await prepare()).commit();
   t.equal(warnings(), 2);
 });
 

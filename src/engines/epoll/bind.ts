@@ -6,6 +6,7 @@ import {
   AF_INET6,
   AF_UNIX,
   bindSocket,
+  check,
   close,
   connect,
   E,
@@ -27,7 +28,7 @@ import {
   socket,
   systemError,
 } from './libc.js';
-import { check, type Loop } from './loop.js';
+import type { Loop } from './loop.js';
 import { setOption } from './options.js';
 import type { Slab } from './slab.js';
 import { packEndpoint, readSockaddr } from './sockaddr.js';

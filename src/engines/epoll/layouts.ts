@@ -51,6 +51,11 @@ const EXPECTED: Readonly<Record<string, { readonly fields: Record<string, string
     size: 28,
     offsets: { family: 0, port: 2, flowinfo: 4, a0: 8, a1: 12, a2: 16, a3: 20, scope: 24 },
   },
+  itimerspec: {
+    fields: { intervalSec: 'long', intervalNsec: 'long', valueSec: 'long', valueNsec: 'long' },
+    size: 32,
+    offsets: { intervalSec: 0, intervalNsec: 8, valueSec: 16, valueNsec: 24 },
+  },
   in_pktinfo: {
     fields: { ifindex: 'int', specDst: BYTES_4, addr: BYTES_4 },
     size: 12,

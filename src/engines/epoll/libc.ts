@@ -276,3 +276,9 @@ export function mapMemory(length: number): Mapping {
 export function isSupported(): boolean {
   return process.platform === 'linux' && (process.arch === 'x64' || process.arch === 'arm64');
 }
+
+/** The result of a system call that must not fail. Throws the system error. */
+export function check(result: number): number {
+  if (result < 0) throw systemError(errno());
+  return result;
+}

@@ -2,6 +2,7 @@ import { monotonic } from '../../monotonic.js';
 import { TimerWheel } from '../../timer-wheel.js';
 import type { FdLedger } from './ledger.js';
 import {
+  check,
   close,
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
@@ -11,9 +12,7 @@ import {
   epollCreate,
   epollCtl,
   epollWait,
-  errno,
   read,
-  systemError,
 } from './libc.js';
 import { Paced } from './paced.js';
 import { MAX_EVENTS, Slab } from './slab.js';
@@ -82,24 +81,15 @@ export class Loop {
 
   /** Begin to wait for events of `fd`. */
   add(fd: number, owner: Pollable, events: number): void {
-    const { eventIn, event } = this.slab;
     this.generation = (this.generation + 1) | 0;
-    const { generation } = this;
-    eventIn[0] = events;
-    eventIn[EPOLL_EVENT.data] = fd;
-    eventIn[EPOLL_EVENT.data + 1] = generation;
-    check(epollCtl(this.epoll, EPOLL_CTL_ADD, fd, event));
+    this.control(EPOLL_CTL_ADD, fd, this.generation, events);
     this.owners[fd] = owner;
-    this.generations[fd] = generation;
+    this.generations[fd] = this.generation;
   }
 
   /** Wait for other events of `fd`. What has come already counts. */
   change(fd: number, events: number): void {
-    const { eventIn, event } = this.slab;
-    eventIn[0] = events;
-    eventIn[EPOLL_EVENT.data] = fd;
-    eventIn[EPOLL_EVENT.data + 1] = this.generations[fd]!;
-    check(epollCtl(this.epoll, EPOLL_CTL_MOD, fd, event));
+    this.control(EPOLL_CTL_MOD, fd, this.generations[fd]!, events);
   }
 
   /** From here on `owner` hears of the events of a descriptor that is waited for already. */
@@ -197,6 +187,14 @@ export class Loop {
     this.close(this.epoll);
   }
 
+  private control(operation: number, fd: number, generation: number, events: number): void {
+    const { eventIn, event } = this.slab;
+    eventIn[0] = events;
+    eventIn[EPOLL_EVENT.data] = fd;
+    eventIn[EPOLL_EVENT.data + 1] = generation;
+    check(epollCtl(this.epoll, operation, fd, event));
+  }
+
   private serveWaiting(): void {
     const served = this.waiting;
     this.waiting = this.served;
@@ -210,10 +208,4 @@ export class Loop {
     served.length = 0;
     this.served = served;
   }
-}
-
-/** The result of a system call that must not fail. Throws the system error. */
-export function check(result: number): number {
-  if (result < 0) throw systemError(errno());
-  return result;
 }

@@ -1,5 +1,5 @@
-import { EPOLLET, EPOLLIN, timerfd, timerfdSettime } from './libc.js';
-import { check, type Loop, type Pollable } from './loop.js';
+import { check, EPOLLET, EPOLLIN, timerfd, timerfdSettime } from './libc.js';
+import type { Loop, Pollable } from './loop.js';
 
 /** How long what is paced waits, µs. More costs latency and buffers, less more wake-ups: at 2 GB/s it is 400 kB. */
 const PACE_US = 200;
