@@ -2,7 +2,7 @@
 import { CASES } from './cases.js';
 import type { Report } from './report.js';
 import { summarize } from './statistics.js';
-import { element, line, text } from './svg.js';
+import { element, line, picture, text } from './svg.js';
 
 const WIDTH = 760;
 const LEFT = 120;
@@ -32,24 +32,8 @@ export function drawChart(report: Report): string {
     body.push(element('g', { transform: `translate(0 ${height})` }, svg));
     height += own;
   }
-  const ground = element('rect', { width: WIDTH, height, class: 'ground' });
-  return `${element(
-    'svg',
-    {
-      xmlns: 'http://www.w3.org/2000/svg',
-      viewBox: `0 0 ${WIDTH} ${height}`,
-      width: WIDTH,
-      height,
-      role: 'img',
-    },
-    [
-      '<title>CPU time of lb4 beside other load balancers</title>',
-      `<style>${style(candidates)}</style>`,
-      ground,
-      ...legend(candidates),
-      ...body,
-    ].join('\n'),
-  )}\n`;
+  const title = 'CPU time of lb4 beside other load balancers';
+  return picture(WIDTH, height, title, style(candidates), [...legend(candidates), ...body].join('\n'));
 }
 
 interface Part {

@@ -23,6 +23,14 @@ export function escaped(content: string): string {
   return content.replace(/[&<>"]/g, char => `&#${char.charCodeAt(0)};`);
 }
 
+/** A whole picture, as the text of a file. */
+export function picture(width: number, height: number, title: string, style: string, body: string): string {
+  const size = { viewBox: `0 0 ${width} ${height}`, width, height };
+  const ground = element('rect', { width, height, class: 'ground' });
+  const content = [`<title>${escaped(title)}</title>`, `<style>${style}</style>`, ground, body].join('\n');
+  return `${element('svg', { xmlns: 'http://www.w3.org/2000/svg', ...size, role: 'img' }, content)}\n`;
+}
+
 function round(value: number): string {
   return String(Math.round(value * 10) / 10);
 }

@@ -1,12 +1,25 @@
+import { descriptors, memoryOf } from '../../test/fixtures/process.js';
 import { median } from '../bench/statistics.js';
 import type { Outcome } from '../upgrades/benchmarks.js';
 import type { ClientReport } from '../upgrades/clients.js';
 import type { Crew } from './crew.js';
-import type { Sample } from './instance.js';
 
 /** Growth from the second quarter of the time to the last that is no growth yet: with each upgrade it is another process. */
 const MEMORY_FACTOR = 1.25;
 const DESCRIPTORS_MORE = 20;
+
+/** What the process that serves has at one time. */
+export interface Sample {
+  readonly minute: number;
+  /** Resident memory, MiB. */
+  readonly memory: number;
+  readonly descriptors: number;
+  readonly pid: number;
+}
+
+export function sample(pid: number, minute: number): Sample {
+  return { minute, memory: memoryOf(pid) / 2 ** 20, descriptors: descriptors(pid), pid };
+}
 
 /** What a soak has shown. */
 export interface Findings {

@@ -1,22 +1,16 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import type { UpgradeReport } from '../../src/admin/app.js';
+import type { ConfigInput } from '../../src/config/schema.js';
 import { freePort } from '../../test/fixtures/backends.js';
-import { Postgres } from '../../test/integration/postgres-server.js';
-import { execute } from '../../test/integration/programs.js';
-import { Redis } from '../../test/integration/redis-server.js';
-import type { Backends } from '../upgrades/backends.js';
+import { Upgradable } from '../../test/fixtures/upgradable.js';
 import { type Outcome, pgbench, redisBenchmark } from '../upgrades/benchmarks.js';
-import type { ClientOrder, ClientReport } from '../upgrades/clients.js';
+import type { ClientOrder } from '../upgrades/clients.js';
 import { Scope } from '../upgrades/scope.js';
+import { Clients, startBackends, startDatabases } from '../upgrades/stage.js';
 import { Crew } from './crew.js';
-import { type Findings, isFine, printFindings } from './findings.js';
-import { Instance, type Sample } from './instance.js';
+import { type Findings, isFine, printFindings, type Sample, sample } from './findings.js';
 import { iperf, iperfServer } from './iperf.js';
 import { drawSoak } from './plot.js';
 
@@ -38,61 +32,52 @@ const SAMPLE_MS = 2_000;
 /** Between two runs of redis-benchmark, which take all the processors that there are. */
 const PAUSE_MS = 2_000;
 const scope = new Scope();
-for (const signal of ['SIGTERM', 'SIGINT'] as const)
-  process.on(signal, () => scope.end().then(() => process.exit(1)));
 
 const ports = { crew: 0, redis: 0, postgres: 0, iperf: 0, echo: 0, udp: 0 };
 for (const name of Object.keys(ports) as (keyof typeof ports)[]) ports[name] = await freePort();
 
 /** The configuration of a round: something is different in each. */
-function services(round: number, crew: Crew, to: Record<keyof Omit<typeof ports, 'crew'>, number>): string {
-  const one = (name: keyof typeof ports, backends: readonly string[], more = ''): string =>
-    `[services.${name}]\nlisten = "127.0.0.1:${ports[name]}"\nbackends = ${JSON.stringify(backends)}\n${more}`;
+function configure(
+  round: number,
+  crew: Crew,
+  to: Record<keyof Omit<typeof ports, 'crew'>, number>,
+): ConfigInput {
+  const one = (name: keyof typeof to) => ({
+    listen: `127.0.0.1:${ports[name]}`,
+    backends: [`127.0.0.1:${to[name]}`],
+  });
   const weights = crew.backends.map(({ address }, i) => `${address} weight=${1 + ((round + i) % 3)}`);
-  // One that nobody has ever seen comes and goes.
-  const members = round % 2 === 0 ? weights : [...weights, '127.0.0.1:1'];
-  const others = (['redis', 'postgres', 'iperf', 'echo'] as const).map(name =>
-    one(name, [`127.0.0.1:${to[name]}`]),
-  );
-  return [
-    one('crew', members, `strategy = "weighted-round-robin"\nhealth = { interval = "500ms", fall = 1 }\n`),
-    ...others,
-    one('udp', [`127.0.0.1:${to.udp}`], `protocol = "udp"\ntimeouts.idle = "${60 + (round % 7)}s"\n`),
-  ].join('');
-}
-
-async function ask(clients: ChildProcess, message: object | string): Promise<ClientReport> {
-  const answer = once(clients, 'message');
-  clients.send(message);
-  return ((await answer) as [ClientReport])[0];
-}
-
-function child(name: string): ChildProcess {
-  const process = fork(fileURLToPath(new URL(name, import.meta.url)));
-  scope.teardown(() => process.kill('SIGKILL'));
-  return process;
+  return {
+    runtime: { threads: 2 },
+    log: { connections: false },
+    services: {
+      crew: {
+        listen: `127.0.0.1:${ports.crew}`,
+        // One that nobody has ever seen comes and goes.
+        backends: round % 2 === 0 ? weights : [...weights, '127.0.0.1:1'],
+        strategy: 'weighted-round-robin',
+        health: { interval: '500ms', fall: 1 },
+      },
+      redis: one('redis'),
+      postgres: one('postgres'),
+      iperf: one('iperf'),
+      echo: one('echo'),
+      udp: { ...one('udp'), protocol: 'udp', timeouts: { idle: `${60 + (round % 7)}s` } },
+    },
+  };
 }
 
 async function soak(): Promise<boolean> {
-  const folder = mkdtempSync(join(tmpdir(), 'lb4-soak-'));
-  scope.teardown(() => rmSync(folder, { recursive: true, force: true }));
-  const redis = new Redis(scope.test, 'redis', await freePort());
-  await redis.up();
-  const postgres = await Postgres.primary(scope.test);
-  const login = ['-h', '127.0.0.1', '-p', String(postgres.port), '-U', 'postgres'];
-  const made = await execute('pgbench', ['-i', '-q', '-s', '1', ...login, 'postgres']);
-  if (made.code !== 0) throw new Error(made.stderr);
-  const [{ echo, udp }] = (await once(child('../upgrades/backends.js'), 'message')) as [Backends];
+  const databases = await startDatabases(scope);
+  const { echo, udp } = await startBackends(scope);
   const iperfPort = await freePort();
   iperfServer(scope, iperfPort);
   const crew = new Crew();
   await crew.start();
-  const to = { redis: redis.port, postgres: postgres.port, iperf: iperfPort, echo, udp };
+  const to = { ...databases, iperf: iperfPort, echo, udp };
 
-  const instance = new Instance(folder);
-  instance.write(services(0, crew, to));
-  await instance.start(scope);
-  const clients = child('../upgrades/clients.js');
+  const instance = await Upgradable.start(scope.test, configure(0, crew, to));
+  const clients = new Clients(scope);
   const order: ClientOrder = {
     echo: ports.echo,
     sink: 0,
@@ -103,7 +88,7 @@ async function soak(): Promise<boolean> {
     transferBytes: 0,
     transferSeconds: 0,
   };
-  await ask(clients, { begin: order });
+  await clients.ask({ begin: order });
   const programs = [
     pgbench(ports.postgres, ['-R', '500']),
     redisBenchmark(ports.redis, ['-c', '20'], 20_000, PAUSE_MS),
@@ -135,25 +120,28 @@ async function soak(): Promise<boolean> {
     return mine;
   };
   await Promise.all([
-    every(SAMPLE_MS / 1_000, async () => void samples.push(instance.sample(minute()))),
+    every(SAMPLE_MS / 1_000, async () => void samples.push(sample(instance.pid, minute()))),
     every(Number(values.restart), () => crew.restart()),
     every(
       Number(values.reload),
       inTurn(async () => {
-        instance.write(services(++reloads, crew, to));
-        await instance.reload();
+        instance.write(configure(++reloads, crew, to));
+        const { code, stderr } = await instance.run('reload');
+        if (code !== 0) throw new Error(stderr);
       }),
     ),
     every(
       Number(values.upgrade),
       inTurn(async () => {
-        freezes.push(await instance.upgrade());
+        const report = JSON.parse(await instance.upgrade('--json')) as UpgradeReport;
+        if (report.lost.length > 0) throw new Error(`lost: ${report.lost.join(', ')}`);
+        freezes.push(report.freeze_ms ?? 0);
       }),
     ),
     every(60, async () => {
       crew.review();
-      longest = Math.max(longest, (await ask(clients, 'report')).longestMs);
-      const { memory, descriptors } = instance.sample(minute());
+      longest = Math.max(longest, (await clients.ask('report')).longestMs);
+      const { memory, descriptors } = sample(instance.pid, minute());
       console.error(
         `minute ${minute().toFixed(0)}: ${memory.toFixed(0)} MiB, ${descriptors} descriptors, ${faults.length + crew.unexplained.length} faults`,
       );
@@ -162,8 +150,8 @@ async function soak(): Promise<boolean> {
 
   const outcomes: Outcome[] = [];
   for (const program of programs) outcomes.push(await program.stop());
-  await ask(clients, 'check');
-  const report = await ask(clients, 'end');
+  await clients.ask('check');
+  const report = await clients.ask('end');
   await crew.stop();
   const found: Findings = {
     report,
@@ -178,7 +166,8 @@ async function soak(): Promise<boolean> {
     reloads,
   };
   printFindings(found);
-  console.log(`warnings in the log: ${instance.warnings.length}`);
+  const warnings = instance.program.log.all.filter(({ level }) => level >= 40);
+  console.log(`warnings in the log: ${warnings.length}`);
   if (values.svg !== undefined) writeFileSync(values.svg, drawSoak(samples));
   return isFine(found);
 }

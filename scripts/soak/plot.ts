@@ -1,5 +1,5 @@
-import { element, line, text } from '../bench/svg.js';
-import type { Sample } from './instance.js';
+import { element, line, picture, text } from '../bench/svg.js';
+import type { Sample } from './findings.js';
 
 const WIDTH = 760;
 const LEFT = 70;
@@ -18,23 +18,12 @@ export function drawSoak(samples: readonly Sample[]): string {
   const height = 2 * (HEIGHT + 70) + 20;
   const memory = curve(samples, 'Resident memory of the process that serves, MiB', one => one.memory);
   const descriptors = curve(samples, 'Its open descriptors', one => one.descriptors);
-  return `${element(
-    'svg',
-    {
-      xmlns: 'http://www.w3.org/2000/svg',
-      viewBox: `0 0 ${WIDTH} ${height}`,
-      width: WIDTH,
-      height,
-      role: 'img',
-    },
-    [
-      '<title>Memory and descriptors of lb4 during the soak</title>',
-      `<style>${STYLE}</style>`,
-      element('rect', { width: WIDTH, height, class: 'ground' }),
-      element('g', { transform: 'translate(0 10)' }, memory),
-      element('g', { transform: `translate(0 ${HEIGHT + 80})` }, descriptors),
-    ].join('\n'),
-  )}\n`;
+  const title = 'Memory and descriptors of lb4 during the soak';
+  const body = [
+    element('g', { transform: 'translate(0 10)' }, memory),
+    element('g', { transform: `translate(0 ${HEIGHT + 80})` }, descriptors),
+  ];
+  return picture(WIDTH, height, title, STYLE, body.join('\n'));
 }
 
 function curve(samples: readonly Sample[], head: string, of: (one: Sample) => number): string {

@@ -2,9 +2,10 @@ import { execFileSync, spawn } from 'node:child_process';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
+import type { UpgradeReport } from '../../src/admin/app.js';
 import { freePort } from '../../test/fixtures/backends.js';
 import { until } from '../../test/fixtures/until.js';
+import { Upgradable } from '../../test/fixtures/upgradable.js';
 import { program } from '../../test/integration/programs.js';
 import type { Scope } from './scope.js';
 
@@ -25,8 +26,8 @@ export interface Balancer {
   left(): { readonly processes: number; readonly connections: number };
 }
 
+/** It ignores the signal as long as the process before it still has connections. */
 const NGINX_PATIENCE_MS = 5_000;
-const CLI = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 /** How long an upgrade is given to come to rest before the next one. */
 export const SETTLE_MS = 500;
 
@@ -39,44 +40,30 @@ async function ports(routes: readonly Omit<Route, 'port'>[]): Promise<Route[]> {
 /** lb4 of this checkout, its data plane in `threads` threads. */
 export async function lb4(
   scope: Scope,
-  dir: string,
   wanted: readonly Omit<Route, 'port'>[],
   threads: number,
 ): Promise<Balancer> {
   const routes = await ports(wanted);
-  const admin = `unix:${join(dir, 'admin.sock')}`;
-  const file = join(dir, 'lb4.toml');
-  const services = routes.map(
-    ({ name, port, to, udp }) =>
-      `[services.${name}]\nlisten = "127.0.0.1:${port}"\nbackends = ["127.0.0.1:${to}"]\n${udp ? 'protocol = "udp"\n' : ''}`,
-  );
-  const head = `[runtime]\nengine = "epoll"\nthreads = ${threads}\n[log]\nconnections = false\n[admin]\nlisten = "${admin}"\n`;
-  writeFileSync(file, head + services.join(''));
-  const child = spawn(process.execPath, [CLI, '-c', file], { stdio: ['ignore', 'pipe', 'inherit'] });
-  let log = '';
-  child.stdout.on('data', chunk => {
-    log += String(chunk);
+  const services = routes.map(({ name, port, to, udp }) => [
+    name,
+    { protocol: udp ? 'udp' : 'tcp', listen: `127.0.0.1:${port}`, backends: [`127.0.0.1:${to}`] },
+  ]);
+  const instance = await Upgradable.start(scope.test, {
+    runtime: { engine: 'epoll', threads },
+    log: { connections: false },
+    services: Object.fromEntries(services),
   });
-  let pid = child.pid!;
-  const all = [pid];
-  scope.teardown(() => process.kill(pid, 'SIGKILL'));
-  await until('lb4', () => log.includes('"ready"'));
   return {
     name: 'lb4',
     routes,
     upgrade: async () => {
-      const text = execFile(process.execPath, [CLI, 'upgrade', '--json', '--admin', admin]);
-      const report = JSON.parse(await text) as { pid: number; freeze_ms: number | null; lost: string[] };
+      const report = JSON.parse(await instance.upgrade('--json')) as UpgradeReport;
       if (report.lost.length > 0) console.error(report.lost.join('\n'));
-      const old = pid;
-      pid = report.pid;
-      all.push(pid);
-      await until('the end of the old process', () => !isAlive(old)).catch(() => undefined);
       return report.freeze_ms ?? undefined;
     },
     left: () =>
       count(
-        all.filter(one => one !== pid && isAlive(one)),
+        instance.pids.filter(one => one !== instance.pid && isAlive(one)),
         routes,
       ),
   };
@@ -163,7 +150,6 @@ export async function nginx(
           } catch {
             return false;
           }
-          // It ignores the signal as long as the process before it still has connections.
         },
         NGINX_PATIENCE_MS,
       );

@@ -1,19 +1,12 @@
-import { type ChildProcess, fork } from 'node:child_process';
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { freePort } from '../../test/fixtures/backends.js';
 import { folder } from '../../test/fixtures/program.js';
-import { Postgres } from '../../test/integration/postgres-server.js';
-import { execute } from '../../test/integration/programs.js';
-import { Redis } from '../../test/integration/redis-server.js';
 import { median } from '../bench/statistics.js';
-import type { Backends } from './backends.js';
 import { type Balancer, haproxy, lb4, nginx } from './balancers.js';
 import { type Outcome, pgbench, type Running, redisBenchmark } from './benchmarks.js';
 import type { ClientOrder, ClientReport } from './clients.js';
 import { Scope } from './scope.js';
+import { Clients, startBackends, startDatabases } from './stage.js';
 
 /**
  * Upgrades under load: node dist/scripts/upgrades/main.js [--upgrades 20] [--pause 2] [--only lb4,haproxy,nginx] [--megabytes 1024]
@@ -34,67 +27,27 @@ const upgrades = Number(values.upgrades);
 const pauseMs = Number(values.pause) * 1000;
 
 const BUILDERS = {
-  lb4: (scope: Scope, routes: Parameters<typeof haproxy>[2]) =>
-    lb4(scope, folder(scope.test), routes, Number(values.threads)),
+  lb4: (scope: Scope, routes: Parameters<typeof haproxy>[2]) => lb4(scope, routes, Number(values.threads)),
   haproxy: (scope: Scope, routes: Parameters<typeof haproxy>[2]) =>
     haproxy(scope, folder(scope.test), routes),
   nginx: (scope: Scope, routes: Parameters<typeof haproxy>[2]) => nginx(scope, folder(scope.test), routes),
 } as const;
 
-function child(scope: Scope, name: string): ChildProcess {
-  const process = fork(fileURLToPath(new URL(name, import.meta.url)));
-  scope.teardown(() => process.kill('SIGKILL'));
-  return process;
-}
-
-const scopes = new Set<Scope>();
-// What was started must not outlive this.
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.on(signal, async () => {
-    for (const scope of scopes) await scope.end();
-    process.exit(1);
-  });
-}
-
-async function ask(clients: ChildProcess, message: object | string): Promise<ClientReport> {
-  const answer = once(clients, 'message');
-  clients.send(message);
-  return ((await answer) as [ClientReport])[0];
-}
-
 /** Everything at once through `upgrades` upgrades of one balancer. */
 async function loaded(which: keyof typeof BUILDERS): Promise<boolean> {
   const scope = new Scope();
-  scopes.add(scope);
   try {
-    const redis = new Redis(scope.test, 'redis', await freePort());
-    await redis.up();
-    const postgres = await Postgres.primary(scope.test);
-    const made = await execute('pgbench', [
-      '-i',
-      '-q',
-      '-s',
-      '1',
-      '-h',
-      '127.0.0.1',
-      '-p',
-      String(postgres.port),
-      '-U',
-      'postgres',
-      'postgres',
-    ]);
-    if (made.code !== 0) throw new Error(made.stderr);
-    const servers = child(scope, './backends.js');
-    const [{ echo, sink, udp }] = (await once(servers, 'message')) as [Backends];
+    const { redis, postgres } = await startDatabases(scope);
+    const { echo, sink, udp } = await startBackends(scope);
     const balancer = await BUILDERS[which](scope, [
       { name: 'echo', to: echo },
       { name: 'sink', to: sink },
-      { name: 'redis', to: redis.port },
-      { name: 'postgres', to: postgres.port },
+      { name: 'redis', to: redis },
+      { name: 'postgres', to: postgres },
       { name: 'udp', to: udp, udp: true },
     ]);
     const port = (name: string): number => balancer.routes.find(route => route.name === name)?.port ?? 0;
-    const clients = child(scope, './clients.js');
+    const clients = new Clients(scope);
     const order: ClientOrder = {
       echo: port('echo'),
       sink: port('sink'),
@@ -106,7 +59,7 @@ async function loaded(which: keyof typeof BUILDERS): Promise<boolean> {
       // As long as the upgrades take, about.
       transferSeconds: upgrades * (pauseMs / 1000 + 1.5),
     };
-    await ask(clients, { begin: order });
+    await clients.ask({ begin: order });
     console.error(`${balancer.name}: ${order.idle} sessions are open`);
     const programs: Running[] = [
       pgbench(port('postgres'), []),
@@ -115,7 +68,7 @@ async function loaded(which: keyof typeof BUILDERS): Promise<boolean> {
       redisBenchmark(port('redis'), ['-c', '50', '-k', '0'], 5_000),
     ];
     await sleep(pauseMs);
-    const quiet = (await ask(clients, 'report')).longestMs;
+    const quiet = (await clients.ask('report')).longestMs;
     const freezes: number[] = [];
     const seen: number[] = [];
     let refused = 0;
@@ -129,7 +82,7 @@ async function loaded(which: keyof typeof BUILDERS): Promise<boolean> {
         console.error(`${balancer.name}: upgrade ${i + 1}: ${(error as Error).message}`);
       }
       await sleep(pauseMs);
-      seen.push((await ask(clients, 'report')).longestMs);
+      seen.push((await clients.ask('report')).longestMs);
     }
     const left = balancer.left();
     const outcomes: Outcome[] = [];
@@ -137,12 +90,12 @@ async function loaded(which: keyof typeof BUILDERS): Promise<boolean> {
       outcomes.push(await program.stop());
       console.error(outcomes.at(-1)!.name);
     }
-    let report = await ask(clients, 'check');
+    let report = await clients.ask('check');
     for (let i = 0; i < 300 && order.transferBytes > 0 && report.transfer === undefined; i++) {
       await sleep(1_000);
-      report = await ask(clients, 'report');
+      report = await clients.ask('report');
     }
-    report = await ask(clients, 'end');
+    report = await clients.ask('end');
     print(balancer, { refused, quiet, freezes, seen, left, outcomes, report });
     const errors = outcomes.reduce((sum, { errors }) => sum + errors.length, 0);
     const { idleLost, busyLost, wrongBytes, datagramsLost, transfer } = report;
@@ -192,27 +145,25 @@ function print(
 /** How long `count` connections stand still, ten of them asking all the time. */
 async function frozen(count: number): Promise<void> {
   const scope = new Scope();
-  scopes.add(scope);
   try {
-    const servers = child(scope, './backends.js');
-    const [{ echo, sink }] = (await once(servers, 'message')) as [Backends];
+    const { echo, sink } = await startBackends(scope);
     const balancer = await BUILDERS.lb4(scope, [
       { name: 'echo', to: echo },
       { name: 'sink', to: sink },
     ]);
-    const clients = child(scope, './clients.js');
+    const clients = new Clients(scope);
     const port = balancer.routes[0]!.port;
     const order = { echo: port, sink: 0, udp: 0, idle: count - 10, busy: 10, flows: 0 };
-    await ask(clients, { begin: { ...order, transferBytes: 0, transferSeconds: 0 } });
+    await clients.ask({ begin: { ...order, transferBytes: 0, transferSeconds: 0 } });
     const freezes: number[] = [];
     const seen: number[] = [];
     for (let i = 0; i < upgrades; i++) {
       await sleep(pauseMs);
-      await ask(clients, 'report');
+      await clients.ask('report');
       freezes.push((await balancer.upgrade())!);
-      seen.push((await ask(clients, 'report')).longestMs);
+      seen.push((await clients.ask('report')).longestMs);
     }
-    const report = await ask(clients, 'check');
+    const report = await clients.ask('check');
     console.log(
       `${count} connections, ${upgrades} upgrades: freeze ${median(freezes)!.toFixed(1)} ms median (${Math.min(...freezes).toFixed(1)} to ${Math.max(...freezes).toFixed(1)}); longest answer ${median(seen)!.toFixed(1)} ms median; lost ${report.idleLost + report.busyLost}, wrong bytes ${report.wrongBytes}`,
     );

@@ -1,8 +1,21 @@
 import type { Test } from 'tap';
 
-/** Stands in for a test: what is started in it is ended with it. */
+const open = new Set<Scope>();
+// What was started must not outlive this process.
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  process.on(signal, async () => {
+    for (const scope of open) await scope.end();
+    process.exit(1);
+  });
+}
+
+/** Stands in for a test: what is started in it is ended with it, or by SIGTERM and SIGINT. */
 export class Scope {
   private readonly endings: (() => unknown)[] = [];
+
+  constructor() {
+    open.add(this);
+  }
 
   teardown(run: () => unknown): void {
     this.endings.push(run);
@@ -22,5 +35,6 @@ export class Scope {
         console.error(String(error));
       }
     }
+    open.delete(this);
   }
 }
