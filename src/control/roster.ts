@@ -3,7 +3,8 @@ import { didYouMean, quote } from '../config/text.js';
 import type { Discovered } from '../discovery/entry.js';
 import { Lb4Error } from '../errors.js';
 import { type AdminState, Backend, type BackendState } from '../pool/backend.js';
-import type { SharedTable, SlotAllocator } from '../pool/table.js';
+import type { SlotAllocator } from '../pool/slots.js';
+import type { SharedTable } from '../pool/table.js';
 import { type Drain, NO_DRAIN } from './drains.js';
 import type { EventHub } from './events.js';
 

@@ -6,13 +6,8 @@ import { Lb4Error } from '../errors.js';
 import type { Listening } from '../flow/listeners.js';
 import { Checks } from '../health/checks.js';
 import type { Plan } from '../pool/plan.js';
-import {
-  PROCESS_SLOT,
-  type SharedTable,
-  SlotAllocator,
-  type SlotState,
-  type SlotsState,
-} from '../pool/table.js';
+import { SlotAllocator, type SlotsState } from '../pool/slots.js';
+import { PROCESS_SLOT, type SharedTable, type SlotState } from '../pool/table.js';
 import { copyTotals, readTotals, type TotalsCopy } from '../pool/totals.js';
 import { type Budget, divideDescriptors, fileDescriptorLimit } from '../system-limits.js';
 import type { Heirloom } from '../threads/handover.js';

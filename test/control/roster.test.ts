@@ -3,7 +3,8 @@ import { NO_DRAIN } from '../../src/control/drains.js';
 import { EventHub } from '../../src/control/events.js';
 import { Roster } from '../../src/control/roster.js';
 import type { Discovered } from '../../src/discovery/entry.js';
-import { SharedTable, SlotAllocator } from '../../src/pool/table.js';
+import { SlotAllocator } from '../../src/pool/slots.js';
+import { SharedTable } from '../../src/pool/table.js';
 import { MAX_SLOTS } from '../../src/pool/totals.js';
 import { entry } from '../discovery/helpers.js';
 

@@ -5,7 +5,8 @@ import { servicePlan } from '../../src/control/plan.js';
 import { PassedSockets } from '../../src/control/sockets.js';
 import { DataPlane } from '../../src/flow/plane.js';
 import { Backend } from '../../src/pool/backend.js';
-import { PROCESS_SLOT, SharedTable, SlotAllocator } from '../../src/pool/table.js';
+import { SlotAllocator } from '../../src/pool/slots.js';
+import { PROCESS_SLOT, SharedTable } from '../../src/pool/table.js';
 import { strategies } from '../../strategies/index.js';
 import { FakeConn, type FakeLink, StreamEngine } from '../fixtures/stream-engine.js';
 

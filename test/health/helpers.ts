@@ -3,7 +3,8 @@ import { type Finding, WELL } from '../../src/health/finding.js';
 import { type Probe, ProbeError } from '../../src/health/probes/probe.js';
 import type { HealthSettings } from '../../src/health/settings.js';
 import { Backend, type Transition } from '../../src/pool/backend.js';
-import { SharedTable, SlotAllocator } from '../../src/pool/table.js';
+import { SlotAllocator } from '../../src/pool/slots.js';
+import { SharedTable } from '../../src/pool/table.js';
 
 export const NO_BYTES = new Uint8Array(0);
 

@@ -2,7 +2,8 @@ import { Peer } from '../../src/address.js';
 import { Backend, type BackendInit, type Transition } from '../../src/pool/backend.js';
 import { Picker } from '../../src/pool/picker.js';
 import type { BackendPlan } from '../../src/pool/plan.js';
-import { SharedTable, SlotAllocator } from '../../src/pool/table.js';
+import { SlotAllocator } from '../../src/pool/slots.js';
+import { SharedTable } from '../../src/pool/table.js';
 import { type StrategyName, strategies } from '../../strategies/index.js';
 import { seeded } from '../strategies/helpers.js';
 

@@ -1,7 +1,8 @@
 import { Worker } from 'node:worker_threads';
 import t from 'tap';
 import { CLOSE_REASONS } from '../../src/pool/reasons.js';
-import { PROCESS_SLOT, SharedTable, SlotAllocator } from '../../src/pool/table.js';
+import { SlotAllocator } from '../../src/pool/slots.js';
+import { PROCESS_SLOT, SharedTable } from '../../src/pool/table.js';
 import { MAX_SLOTS } from '../../src/pool/totals.js';
 
 t.test('places: exact at the limit', async t => {
