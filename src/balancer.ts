@@ -11,6 +11,7 @@ import { Journal } from './control/journal.js';
 import type { Measures } from './control/measure.js';
 import { Operations } from './control/operations.js';
 import { descriptorBudget, ServiceSet } from './control/services.js';
+import { outlineServices } from './control/services-estate.js';
 import { type Snapshot, snapshotService } from './control/snapshot.js';
 import { PassedSockets } from './control/sockets.js';
 import type { Resolver } from './discovery/resolver.js';
@@ -169,7 +170,7 @@ export class Balancer extends Operations {
       try {
         const result = await give({
           plane,
-          outline: { config: services.config, services: services.outline },
+          outline: { config: services.config, services: outlineServices(services.register) },
           sockets: this.passed,
           estate: () => readEstate(this.holders),
           hush: () => events.hold(),
@@ -287,7 +288,7 @@ export class Balancer extends Operations {
       reloadsRefused,
       threadsLost,
       connectionsLost,
-      services: this.services.measure(),
+      services: this.services.register.measure(),
     };
   }
 
@@ -315,7 +316,7 @@ export class Balancer extends Operations {
     const control = this.services.find(service);
     if (control.config.protocol === 'udp')
       throw new Lb4Error('LB4_USAGE', 'inject: expected a TCP service, got UDP');
-    return this.faulty.inject(control.find(backend).endpoint, fault);
+    return this.faulty.inject(control.backends.find(backend).endpoint, fault);
   }
 
   /** Resolves when totals and log lines of everything that has happened so far are there. */

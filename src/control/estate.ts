@@ -1,8 +1,8 @@
 import type { Config } from '../config/schema.js';
 import type { EventHub, EventsState } from './events.js';
 import type { Incidents, IncidentsState } from './incidents.js';
-import type { ServiceState } from './service.js';
-import type { ServiceSet, ServicesNumbers, ServicesOutline } from './services.js';
+import type { ServiceSet } from './services.js';
+import { readServices, type ServicesEstate, type ServicesOutline, writeServices } from './services-estate.js';
 import type { Shedder, ShedState } from './shedder.js';
 
 /** What a process that takes over from another needs before it can serve the same: no numbers, nothing that changes by itself. */
@@ -12,9 +12,7 @@ export interface Outline {
 }
 
 /** Everything that the control plane knows, as plain data (structuredClone), at the moment at which another takes over. */
-export interface Estate {
-  readonly services: readonly ServiceState[];
-  readonly numbers: ServicesNumbers;
+export interface Estate extends ServicesEstate {
   readonly events: EventsState;
   readonly incidents: IncidentsState;
   readonly shedding: readonly ShedState[];
@@ -31,8 +29,7 @@ export interface Holders {
 /** What there is now. Call it while the services are held: then services, backends and slots are those of the outline. */
 export function readEstate({ services, events, incidents, shedder }: Holders): Estate {
   return {
-    services: services.state,
-    numbers: services.numbers,
+    ...readServices(services.register),
     events: events.state,
     incidents: incidents.state,
     shedding: shedder.state,
@@ -41,7 +38,7 @@ export function readEstate({ services, events, incidents, shedder }: Holders): E
 
 /** Have what another process had. Nothing begins yet. */
 export function writeEstate(estate: Estate, { services, events, incidents }: Holders): void {
-  services.catchUp(estate.services, estate.numbers);
+  writeServices(estate, services.register);
   events.restore(estate.events);
   incidents.restore(estate.incidents);
 }

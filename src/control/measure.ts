@@ -77,7 +77,7 @@ function measureService(
     tally.add(table.tally(control.slot));
     unassigned += Atomics.load(table.active, control.slot);
     queued += Atomics.load(table.board.waiting, control.slot);
-    for (const { id, slot, state } of [...control.list, ...control.leaving]) {
+    for (const { id, slot, state } of control.backends.everyone) {
       const active = Atomics.load(table.active, slot);
       unassigned -= active;
       const mine = table.tally(slot);

@@ -60,7 +60,7 @@ export abstract class Operations {
   /** One backend as it is now. */
   backend(service: string, backend: string): BackendSnapshot {
     const control = this.services.find(service);
-    return snapshotBackend(control, control.find(backend), this.table);
+    return snapshotBackend(control, control.backends.find(backend), this.table);
   }
 
   /**
@@ -69,7 +69,7 @@ export abstract class Operations {
    */
   setState(service: string, backend: string, state: AdminState): void {
     const control = this.services.find(service);
-    control.setState(control.find(backend), state);
+    control.backends.setState(control.backends.find(backend), state);
   }
 
   /** A backend's weight, 0 to 65535. Throws Lb4Error LB4_USAGE for another number. */
@@ -81,7 +81,7 @@ export abstract class Operations {
       );
     }
     const control = this.services.find(service);
-    control.setWeight(control.find(backend), weight);
+    control.backends.setWeight(control.backends.find(backend), weight);
   }
 
   /**
@@ -95,10 +95,10 @@ export abstract class Operations {
     const entry = typeof backend === 'object' && 'id' in backend ? backend : parseBackend(backend);
     const control = await this.change(async () => {
       const found = this.services.find(service);
-      await found.add(entry);
+      await found.backends.add(entry);
       return found;
     });
-    return control.of(entry.id).map(one => snapshotBackend(control, one, this.table));
+    return control.backends.of(entry.id).map(one => snapshotBackend(control, one, this.table));
   }
 
   /**
@@ -106,7 +106,7 @@ export abstract class Operations {
    * with Lb4Error LB4_CONFLICT for one of several that a name stands for.
    */
   async removeBackend(service: string, backend: string): Promise<Removed> {
-    const gone = await this.change(() => this.services.find(service).remove(backend));
+    const gone = await this.change(() => this.services.find(service).backends.remove(backend));
     const draining = gone.reduce((sum, { active }) => sum + active, 0);
     return { id: backend, backends: gone.map(({ id }) => id), draining };
   }
@@ -117,7 +117,7 @@ export abstract class Operations {
     { backend, limit = DEFAULT_LISTED }: ConnectionFilter = {},
   ): Promise<Connections> {
     const control = this.services.find(service);
-    const slot = backend === undefined ? undefined : control.findOpen(backend).slot;
+    const slot = backend === undefined ? undefined : control.backends.findOpen(backend).slot;
     const query = { service: control.slot, backend: slot, order: 'oldest', limit } as const;
     return connectionsSnapshot(await this.running.connections(query), monotonic());
   }
@@ -128,7 +128,7 @@ export abstract class Operations {
    */
   closeConnections(service: string, backend: string, perSecond?: number): number {
     const control = this.services.find(service);
-    return this.shedder.close(this.running, control, control.findOpen(backend), pace(perSecond));
+    return this.shedder.close(this.running, control, control.backends.findOpen(backend), pace(perSecond));
   }
 
   /**

@@ -1,30 +1,20 @@
-import type { Config } from '../config/schema.js';
-import { didYouMean, quote } from '../config/text.js';
+import type { Config, ServiceConfig } from '../config/schema.js';
 import type { Resolver } from '../discovery/resolver.js';
 import { systemResolver } from '../discovery/system.js';
-import { Lb4Error } from '../errors.js';
 import type { Listening } from '../flow/listeners.js';
 import { Checks } from '../health/checks.js';
 import type { Plan } from '../pool/plan.js';
-import { SlotAllocator, type SlotsState } from '../pool/slots.js';
-import { PROCESS_SLOT, type SharedTable, type SlotState } from '../pool/table.js';
-import { copyTotals, readTotals, type TotalsCopy } from '../pool/totals.js';
+import type { SharedTable } from '../pool/table.js';
 import { type Budget, divideDescriptors, fileDescriptorLimit } from '../system-limits.js';
 import type { Heirloom } from '../threads/handover.js';
 import type { Plane } from '../threads/plane.js';
 import type { Turn } from '../turn.js';
-import { Departed } from './departed.js';
 import { Drains, drainPace } from './drains.js';
 import type { EventHub } from './events.js';
 import type { Journal } from './journal.js';
-import { measureServices, type ServiceMeasures } from './measure.js';
-import {
-  requireService,
-  ServiceControl,
-  type ServiceDeps,
-  type ServiceOutline,
-  type ServiceState,
-} from './service.js';
+import { requireService, ServiceControl, type ServiceDeps, type ServiceState } from './service.js';
+import { ServiceRegister } from './service-register.js';
+import { resumeServices, type ServicesOutline } from './services-estate.js';
 import type { PassedSockets } from './sockets.js';
 
 export interface ServiceSetInit {
@@ -39,22 +29,7 @@ export interface ServiceSetInit {
   readonly turn: Turn;
 }
 
-/** What another process needs to go on with the services. */
-export interface ServicesOutline {
-  readonly slots: SlotsState;
-  readonly services: readonly ServiceOutline[];
-  /** Gone from the configuration, but with connections. */
-  readonly retired: readonly ServiceOutline[];
-}
-
-/** What is counted and remembered in the table. */
-export interface ServicesNumbers {
-  readonly slots: readonly SlotState[];
-  readonly totals: TotalsCopy;
-  /** What was counted of those who are gone: service and backend, and their totals in the same order. */
-  readonly departed: readonly (readonly [service: string, id: string])[];
-  readonly departedTotals: TotalsCopy;
-}
+type ServiceMap = ReadonlyMap<string, ServiceControl>;
 
 /** All services and the plan that follows from them, from one configuration to the next. */
 export class ServiceSet {
@@ -62,16 +37,11 @@ export class ServiceSet {
   /** Where the data plane listens. */
   listening: readonly Listening[] = [];
   readonly drains = new Drains();
-  private readonly table: SharedTable;
+  readonly register: ServiceRegister;
   private readonly journal: Journal;
   private readonly turn: Turn;
-  private readonly slots: SlotAllocator;
   private readonly deps: ServiceDeps;
   private plane: Plane | undefined;
-  private services = new Map<string, ServiceControl>();
-  /** Gone from the configuration, but with connections. */
-  private readonly retired = new Set<ServiceControl>();
-  private readonly departed = new Departed();
   private replanned = false;
   private frozen = false;
   /** Who is there stays there: no backend comes, goes or is forgotten. */
@@ -87,13 +57,13 @@ export class ServiceSet {
     turn,
   }: ServiceSetInit) {
     this.config = config;
-    this.table = table;
     this.journal = journal;
     this.turn = turn;
-    this.slots = new SlotAllocator(table);
+    this.register = new ServiceRegister(table);
+    const { slots, departed } = this.register;
     this.deps = {
       table,
-      slots: this.slots,
+      slots,
       events,
       resolver,
       sockets,
@@ -105,21 +75,18 @@ export class ServiceSet {
         if (remaining !== undefined) return this.drains.within(remaining, close);
         return this.drains.after(this.config.runtime.drain_timeout, close);
       },
-      onForgotten: ({ service, id, slot }) => this.departed.add(service, id, table.tally(slot)),
+      onForgotten: ({ service, id, slot }) => departed.add(service, id, table.tally(slot)),
       onDown: backend => this.plane!.close(backend.slot, Number.POSITIVE_INFINITY, 'backend_down'),
     };
   }
 
   get list(): readonly ServiceControl[] {
-    return [...this.services.values()];
+    return this.register.list;
   }
 
   /** The service of this name. Throws Lb4Error LB4_NOT_FOUND. */
   find(name: string): ServiceControl {
-    const service = this.services.get(name);
-    if (service !== undefined) return service;
-    const hint = didYouMean(name, [...this.services.keys()]);
-    throw new Lb4Error('LB4_NOT_FOUND', `no service ${quote(name)}${hint}`);
+    return this.register.find(name);
   }
 
   /** Serve the configuration on this data plane. Rejects with Lb4Error; then nothing listens. */
@@ -136,38 +103,42 @@ export class ServiceSet {
    */
   async change(config: Config, inherited: readonly Heirloom[] = []): Promise<readonly string[]> {
     const plane = this.plane!;
-    await Promise.all(Object.values(config.services).map(requireService));
-    const added = Object.values(config.services)
-      .filter(({ name, protocol }) => this.services.get(name)?.config.protocol !== protocol)
-      .map(service => new ServiceControl(service, this.deps));
-    const fresh = new Map(added.map(service => [service.config.name, service]));
-    const next = new Map(
-      Object.keys(config.services).map(name => [name, fresh.get(name) ?? this.services.get(name)!]),
-    );
+    const { register } = this;
+    const { next, added } = await this.draft(config);
     try {
       await Promise.all(added.map(service => service.start()));
       await plane.prepare(this.plan(config, next), inherited);
       // From here on nothing fails. What is removed below drains as long as the new configuration says.
       this.config = config;
-      const overruled = await Promise.all(
-        [...next.values()]
-          .filter(service => !added.includes(service))
-          .map(service => this.update(service, config)),
-      );
+      const kept = [...next.values()].filter(service => !added.includes(service));
+      const overruled = await Promise.all(kept.map(service => this.update(service, config)));
       const gone = this.list.filter(service => next.get(service.config.name) !== service);
-      this.services = next;
-      this.journal.connections = config.log.connections;
-      plane.wantRecords(config.log.connections);
+      register.current = next;
+      this.applyLog();
       this.listening = await plane.commit(this.plan(config, next));
       for (const service of added) service.serve();
-      for (const service of gone) this.retire(service);
+      for (const service of gone) register.retire(service);
       return overruled.flat();
     } catch (error) {
-      for (const service of added) {
-        service.discard();
-        this.retired.add(service);
-      }
+      for (const service of added) register.discard(service);
       throw error;
+    }
+  }
+
+  /**
+   * Whether this configuration could be taken, without taking it: probes, strategies, addresses. Rejects with Lb4Error, as
+   * `change` would.
+   */
+  async rehearse(config: Config): Promise<void> {
+    const { slots } = this.register;
+    const before = slots.state;
+    const { next, added } = await this.draft(config);
+    try {
+      await this.plane!.prepare(this.plan(config, next));
+      await this.plane!.abandon();
+    } finally {
+      for (const service of added) service.discard();
+      slots.state = before;
     }
   }
 
@@ -178,133 +149,59 @@ export class ServiceSet {
 
   /** Real traffic failed too often in a row at the backend in this slot. */
   passiveFailure(slot: number, reason: string): void {
-    for (const service of this.services.values()) service.passiveFailure(slot, reason);
+    for (const service of this.list) service.passiveFailure(slot, reason);
   }
 
   /** Housekeeping, about once a second: averages sink, backends and services that have left are forgotten. */
   tick(now: number): void {
-    for (const service of [...this.services.values(), ...this.retired]) {
-      for (const backend of service.list) backend.sinkLatency(now);
-      if (!this.held) service.sweep();
+    for (const { backends } of this.register.everyone) {
+      for (const backend of backends.list) backend.sinkLatency(now);
     }
-    if (this.held) return;
-    for (const service of this.retired) {
-      if (!service.gone) continue;
-      const { name } = service.config;
-      this.retired.delete(service);
-      if (this.services.has(name)) this.departed.add(name, '', this.table.tally(service.slot));
-      else this.departed.forget(name);
-      this.slots.free(service.slot);
-    }
-  }
-
-  /** Everything that is counted of the services, those on their way out included. */
-  measure(): ServiceMeasures[] {
-    const leaving = [...this.retired].filter(({ served }) => served);
-    return measureServices([...this.services.values(), ...leaving], this.departed, this.table);
+    if (!this.held) this.register.sweep();
   }
 
   /** Keep services, backends and their slots as they are until `release`; to be called in turn. What changes beside that does. */
   hold(): void {
     this.held = true;
-    for (const service of this.services.values()) service.hold();
+    for (const { backends } of this.list) backends.hold();
   }
 
   release(): void {
     this.held = false;
-    for (const service of this.services.values()) service.release();
-  }
-
-  /** What another process needs to have the same services. Call it while held. */
-  get outline(): ServicesOutline {
-    return {
-      slots: this.slots.state,
-      services: this.list.map(({ outline }) => outline),
-      retired: [...this.retired].map(({ outline }) => outline),
-    };
-  }
-
-  /** What is known about them, but for the numbers in the table. */
-  get state(): readonly ServiceState[] {
-    return [...this.services.values(), ...this.retired].map(({ state }) => state);
-  }
-
-  /** The numbers, as of now. */
-  get numbers(): ServicesNumbers {
-    const { table } = this;
-    const slots = [PROCESS_SLOT, ...this.slotsInUse()];
-    const departed = [...this.departed.entries()];
-    return {
-      slots: slots.map(slot => table.readSlot(slot)),
-      totals: copyTotals(new Map(slots.map(slot => [slot, table.tally(slot)]))),
-      departed: departed.map(([service, id]) => [service, id]),
-      departedTotals: copyTotals(new Map(departed.map(([, , tally], i) => [i, tally]))),
-    };
+    for (const { backends } of this.list) backends.release();
   }
 
   /**
    * Have the services that another process has, on a data plane on standby. Nothing is probed, looked up or told before
    * `resume`. Rejects with Lb4Error.
    */
-  async restore(plane: Plane, outline: ServicesOutline, inherited: readonly Heirloom[]): Promise<void> {
+  async restore(
+    plane: Plane,
+    { slots, services, retired }: ServicesOutline,
+    inherited: readonly Heirloom[],
+  ): Promise<void> {
+    const { register } = this;
     this.plane = plane;
     this.hold();
-    this.slots.state = outline.slots;
-    const restored = outline.services.map(one => ServiceControl.restore(one, this.deps));
-    this.services = new Map(restored.map(service => [service.config.name, service]));
-    for (const one of outline.retired) this.retired.add(ServiceControl.restore(one, this.deps));
-    this.journal.connections = this.config.log.connections;
-    plane.wantRecords(this.config.log.connections);
+    register.slots.state = slots;
+    const restored = services.map(one => ServiceControl.restore(one, this.deps));
+    register.current = new Map(restored.map(service => [service.config.name, service]));
+    for (const one of retired) register.retired.add(ServiceControl.restore(one, this.deps));
+    this.applyLog();
     // Connections of services that are gone need them too: the data plane retires them as it has done in the other process.
-    const retired = [...this.retired].filter(({ served }) => served);
-    const all = this.plan(this.config, this.services);
-    const gone = retired.map(service => ({ ...service.plan(service.config), listen: [] }));
-    await plane.prepare({ ...all, services: [...all.services, ...gone] }, inherited);
-    this.listening = await plane.commit({ ...all, services: [...all.services, ...gone] });
+    const gone = register.leaving.map(service => ({ ...service.plan(service.config), listen: [] }));
+    const all = this.plan(this.config, register.current);
+    const plan = { ...all, services: [...all.services, ...gone] };
+    await plane.prepare(plan, inherited);
+    this.listening = await plane.commit(plan);
   }
 
-  /**
-   * Whether this configuration could be taken, without taking it: probes, strategies, addresses. Rejects with Lb4Error, as
-   * `change` would.
-   */
-  async rehearse(config: Config): Promise<void> {
-    const before = this.slots.state;
-    await Promise.all(Object.values(config.services).map(requireService));
-    const added = Object.values(config.services)
-      .filter(({ name, protocol }) => this.services.get(name)?.config.protocol !== protocol)
-      .map(service => new ServiceControl(service, this.deps));
-    const fresh = new Map(added.map(service => [service.config.name, service]));
-    const next = new Map(
-      Object.keys(config.services).map(name => [name, fresh.get(name) ?? this.services.get(name)!]),
-    );
-    try {
-      await this.plane!.prepare(this.plan(config, next));
-      await this.plane!.abandon();
-    } finally {
-      for (const service of added) service.discard();
-      this.slots.state = before;
-    }
-  }
-
-  /** Bring everything to what it is in the other process; as often as wanted before `resume`. */
-  catchUp(states: readonly ServiceState[], numbers: ServicesNumbers): void {
-    const { table } = this;
-    for (const slot of numbers.slots) table.writeSlot(slot);
-    for (const [slot, tally] of readTotals(numbers.totals)) table.writeTally(slot, tally);
-    const tallies = readTotals(numbers.departedTotals);
-    this.departed.clear();
-    for (const [i, [service, id]] of numbers.departed.entries())
-      this.departed.add(service, id, tallies.get(i)!);
-    for (const [service, state] of this.pairs(states)) service.catchUp(state);
-    table.bump();
-  }
-
-  /** Look after everything from now on. */
+  /** After `restore`: look after everything from now on. */
   resume(states: readonly ServiceState[]): void {
     this.held = false;
-    for (const [service, state] of this.pairs(states)) service.resume(state, this.retired.has(service));
+    resumeServices(states, this.register);
     // What serves nobody any more but has connections has been in the plan for them.
-    if (this.retired.size > 0) this.replan();
+    if (this.register.retired.size > 0) this.replan();
   }
 
   /** The data plane gets no plan any more: what it has stopped listening to stays closed. */
@@ -317,7 +214,28 @@ export class ServiceSet {
     this.freeze();
     this.deps.resolver.cancel();
     this.drains.stop();
-    for (const service of [...this.services.values(), ...this.retired]) service.stop();
+    for (const service of this.register.everyone) service.stop();
+  }
+
+  /** The services that a configuration would have, those that are new among them. Rejects with Lb4Error. */
+  private async draft(config: Config): Promise<{ next: ServiceMap; added: readonly ServiceControl[] }> {
+    const services = Object.values(config.services);
+    await Promise.all(services.map(requireService));
+    const { current, slots } = this.register;
+    const isNew = ({ name, protocol }: ServiceConfig): boolean =>
+      current.get(name)?.config.protocol !== protocol;
+    const fresh = services.filter(isNew);
+    slots.expect(fresh.length);
+    const added = fresh.map(service => new ServiceControl(service, this.deps));
+    const byName = new Map(added.map(service => [service.config.name, service]));
+    const next = new Map(services.map(({ name }) => [name, byName.get(name) ?? current.get(name)!]));
+    return { next, added };
+  }
+
+  private applyLog(): void {
+    const { connections } = this.config.log;
+    this.journal.connections = connections;
+    this.plane!.wantRecords(connections);
   }
 
   /** The backends of some service changed: tell the data plane, once for all changes of this turn. */
@@ -328,7 +246,7 @@ export class ServiceSet {
       .take(async () => {
         this.replanned = false;
         if (this.frozen) return;
-        const plan = this.plan(this.config, this.services);
+        const plan = this.plan(this.config, this.register.current);
         await this.plane!.prepare(plan);
         this.listening = await this.plane!.commit(plan);
       })
@@ -341,28 +259,7 @@ export class ServiceSet {
     return overruled.map(line => `service ${name}: ${line}`);
   }
 
-  private *slotsInUse(): Iterable<number> {
-    for (const service of [...this.services.values(), ...this.retired]) {
-      yield service.slot;
-      for (const { slot } of [...service.list, ...service.leaving]) yield slot;
-    }
-  }
-
-  /** Services with what another process knew of them. */
-  private *pairs(states: readonly ServiceState[]): Iterable<readonly [ServiceControl, ServiceState]> {
-    const bySlot = new Map(states.map(state => [state.slot, state]));
-    for (const service of [...this.services.values(), ...this.retired]) {
-      const one = bySlot.get(service.slot);
-      if (one !== undefined) yield [service, one];
-    }
-  }
-
-  private retire(service: ServiceControl): void {
-    service.retire();
-    this.retired.add(service);
-  }
-
-  private plan(config: Config, services: ReadonlyMap<string, ServiceControl>): Plan {
+  private plan(config: Config, services: ServiceMap): Plan {
     const plans = [...services].map(([name, service]) => service.plan(config.services[name]!));
     return { services: plans, maxConnections: descriptorBudget(config).maxConnections };
   }

@@ -113,7 +113,7 @@ export class Shedder {
         this.rebalance(plane, control, perSecond, progress);
         continue;
       }
-      const found = [...control.list, ...control.leaving].find(({ slot }) => slot === backend);
+      const found = control.backends.everyone.find(({ slot }) => slot === backend);
       if (found !== undefined) this.close(plane, control, found, perSecond, progress);
     }
   }
@@ -142,8 +142,8 @@ export class Shedder {
 }
 
 /** The backends that get connections, as the data plane sees them, with the share of the load that each should have. */
-function loadsOf({ list, config }: ServiceControl, table: SharedTable): Load[] {
-  const usable = list.filter(({ slot, weight }) => {
+function loadsOf({ backends, config }: ServiceControl, table: SharedTable): Load[] {
+  const usable = backends.list.filter(({ slot, weight }) => {
     const state = Atomics.load(table.state, slot);
     return weight > 0 && (state === State.up || state === State.checking);
   });

@@ -76,9 +76,9 @@ export function snapshotService(
     listen: listening.filter(at => at.service === service.config.name).map(at => at.address),
     strategy: service.config.strategy.kind,
     active: Atomics.load(table.active, service.slot),
-    backends: service.list.map(backend => snapshotBackend(service, backend, table)),
-    removed: service.removed,
-    leaving: service.leaving
+    backends: service.backends.list.map(backend => snapshotBackend(service, backend, table)),
+    removed: service.backends.removed,
+    leaving: service.backends.leaving
       .map(({ id, key, active }) => ({ id, address: key, active }))
       .filter(({ active }) => active > 0),
   };
@@ -113,7 +113,7 @@ export function snapshotBackend(
             duration_ms: Math.round(check.result.durationMs * 1000) / 1000,
           },
     down_reason: backend.downReason,
-    runtime: service.runtimeOf(backend),
+    runtime: service.backends.runtimeOf(backend),
   };
 }
 

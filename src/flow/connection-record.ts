@@ -4,7 +4,8 @@ import type { PackReader, PackWriter } from '../pack.js';
 import { PoolCandidate } from '../pool/picker.js';
 import { CLOSE_REASONS } from '../pool/reasons.js';
 import { PROCESS_SLOT } from '../pool/table.js';
-import { Connection, type Phase } from './connection.js';
+import { Connection } from './connection.js';
+import type { Phase } from './connection-arrival.js';
 import type { Service } from './plane.js';
 import type { TcpService } from './tcp-service.js';
 

@@ -1,5 +1,5 @@
 import type { WaitBoard } from '../pool/wait-board.js';
-import type { Connection } from './connection.js';
+import type { ConnectionSearch } from './connection-search.js';
 
 /**
  * Connections of one thread that wait for a backend with room, first come first served: a list through the connections
@@ -8,8 +8,8 @@ import type { Connection } from './connection.js';
 export class WaitQueue {
   /** Those that wait in this thread. */
   length = 0;
-  head: Connection | undefined = undefined;
-  private tail: Connection | undefined = undefined;
+  head: ConnectionSearch | undefined = undefined;
+  private tail: ConnectionSearch | undefined = undefined;
   private readonly board: WaitBoard;
   private readonly slot: number;
 
@@ -29,14 +29,14 @@ export class WaitQueue {
   }
 
   /** To the end, unless `size` connections wait already in all threads. */
-  push(connection: Connection, size: number): boolean {
+  push(connection: ConnectionSearch, size: number): boolean {
     if (!this.board.tryJoin(this.slot, size)) return false;
     connection.ticket = this.board.draw(this.slot);
     this.append(connection);
     return true;
   }
 
-  private append(connection: Connection): void {
+  private append(connection: ConnectionSearch): void {
     connection.queuePrev = this.tail;
     connection.queueNext = undefined;
     if (this.tail === undefined) this.head = connection;
@@ -47,7 +47,7 @@ export class WaitQueue {
   }
 
   /** Behind those that wait here, with a ticket from another process: to be called in the order of the tickets. */
-  restore(connection: Connection): void {
+  restore(connection: ConnectionSearch): void {
     const { ticket } = connection;
     this.board.tryJoin(this.slot, Number.POSITIVE_INFINITY);
     this.board.drawnUpTo(this.slot, ticket);
@@ -55,7 +55,7 @@ export class WaitQueue {
   }
 
   /** Take out a connection that is in the queue, wherever it stands. */
-  remove(connection: Connection): void {
+  remove(connection: ConnectionSearch): void {
     const { queuePrev, queueNext } = connection;
     if (queuePrev === undefined) this.head = queueNext;
     else queuePrev.queueNext = queueNext;

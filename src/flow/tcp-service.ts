@@ -5,6 +5,7 @@ import type { ServicePlan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
 import { TimerEntry, UNSCHEDULED } from '../timer-wheel.js';
 import { Connection } from './connection.js';
+import type { ConnectionSearch } from './connection-search.js';
 import { Guard } from './guard.js';
 import type { DataPlane } from './plane.js';
 import { WaitQueue } from './queue.js';
@@ -80,7 +81,7 @@ export class TcpService extends TimerEntry implements ListenObserver {
   }
 
   /** Let a connection wait; false when as many do as may, in all threads. */
-  enqueue(connection: Connection): boolean {
+  enqueue(connection: ConnectionSearch): boolean {
     if (!this.queue.push(connection, this.plan.queueSize)) return false;
     if (this.timerSlot === UNSCHEDULED) this.watchQueue();
     return true;

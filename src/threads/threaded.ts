@@ -5,7 +5,6 @@ import { close as closeFd, openWake, wake } from '../engines/epoll/libc.js';
 import { Lb4Error } from '../errors.js';
 import type { Listening } from '../flow/listeners.js';
 import { type ConnectionList, type ConnectionQuery, mergeLists, threadOf } from '../flow/listing.js';
-import { SharedClients } from '../flow/shared-clients.js';
 import type { PlaneSink } from '../flow/sink.js';
 import type { Plan } from '../pool/plan.js';
 import type { CloseReason } from '../pool/reasons.js';
@@ -16,14 +15,12 @@ import { spread } from './heirlooms.js';
 import type { Answer, Request } from './messages.js';
 import type { Plane } from './plane.js';
 import { readRecords } from './records.js';
+import { Succession } from './succession.js';
 import { type News, Thread } from './thread.js';
 import { ThreadedHandover } from './threaded-handover.js';
 
 /** In the ledger: no thread, and nothing is entered for it. */
 const CONTROL_PLANE = 254;
-/** A thread that dies is replaced after this, and after twice as long each time that its successor fails to start. */
-const REPLACE_AFTER_MS = 100;
-const REPLACE_AFTER_MAX_MS = 10_000;
 
 export interface ThreadedHooks {
   readonly sink: PlaneSink;
@@ -54,8 +51,7 @@ export class ThreadedPlane implements Plane {
   private standby: boolean;
   /** Its end has begun. */
   private left = false;
-  /** Successors that are about to start. */
-  private replacing: Promise<unknown> = Promise.resolve();
+  private readonly succession: Succession;
 
   private constructor(threads: number, table: SharedTable, hooks: ThreadedHooks) {
     this.threads = threads;
@@ -63,6 +59,16 @@ export class ThreadedPlane implements Plane {
     this.table = table;
     this.hooks = hooks;
     this.standby = hooks.standby === true;
+    this.succession = new Succession({
+      table,
+      ledger: this.ledger,
+      bells: this.bells,
+      addresses: this.addresses,
+      plan: () => this.plan,
+      closing: () => this.closing,
+      start: (index, left) => this.succeed(index, left),
+      onThreadLost: hooks.onThreadLost,
+    });
     this.handover = new ThreadedHandover(
       threads,
       new FdLedger(this.ledger, CONTROL_PLANE),
@@ -87,12 +93,12 @@ export class ThreadedPlane implements Plane {
   }
 
   async heirlooms(): Promise<readonly Heirloom[]> {
-    await this.replacing;
+    await this.succession.settled;
     return this.addresses.all;
   }
 
   async prepare(plan: Plan, heirlooms: readonly Heirloom[] = []): Promise<void> {
-    await this.replacing;
+    await this.succession.settled;
     const left = spread(heirlooms, this.threads);
     try {
       // The first finds out which addresses can be had; the others join in.
@@ -120,7 +126,7 @@ export class ThreadedPlane implements Plane {
     const answers = await this.survivors(thread =>
       thread.prepared ? this.serve(thread, plan) : this.bring(thread),
     );
-    if (answers.length === 0) await this.replacing;
+    if (answers.length === 0) await this.succession.settled;
     this.addresses.retain(plan);
     return this.listening;
   }
@@ -141,7 +147,7 @@ export class ThreadedPlane implements Plane {
 
   async stopAccepting(handedOver = false): Promise<void> {
     this.closing = true;
-    await this.replacing;
+    await this.succession.settled;
     await this.askAll({ type: 'stopAccepting', handedOver });
   }
 
@@ -186,7 +192,7 @@ export class ThreadedPlane implements Plane {
     // On standby all that is open here is another process's.
     if (this.standby) return this.leave();
     this.closing = this.left = true;
-    await this.replacing;
+    await this.succession.settled;
     await this.survivors(async thread => {
       const answer = await thread.ask({ type: 'destroy', reason });
       thread.ended = true;
@@ -200,10 +206,10 @@ export class ThreadedPlane implements Plane {
   private async leave(): Promise<void> {
     if (this.left) return;
     this.closing = this.left = true;
-    await this.replacing;
+    await this.succession.settled;
     for (const thread of this.list) thread.ended = true;
     await Promise.all(this.list.map(thread => thread.terminate()));
-    for (let index = 0; index < this.threads; index++) this.closeAll(index, NOTHING);
+    for (let index = 0; index < this.threads; index++) this.succession.closeAll(index, NOTHING);
     for (const bell of this.bells) closeFd(bell);
   }
 
@@ -261,7 +267,7 @@ export class ThreadedPlane implements Plane {
     return Thread.start(init, {
       onNews: news => this.receive(news),
       onExit: (thread, failure) => {
-        if (this.list[index] === thread && !thread.ended) this.replace(index, failure);
+        if (this.list[index] === thread && !thread.ended) this.succession.replace(index, failure);
       },
     });
   }
@@ -284,66 +290,16 @@ export class ThreadedPlane implements Plane {
     }
   }
 
-  /** A thread that served has died: another takes its place, unless all of them are to end. */
-  private replace(index: number, error: Error): void {
-    const owned = new Set(new FdLedger(this.ledger, index).ownedBy(index));
-    const sockets = [...this.addresses.remove(index)].filter(([, { fds = [] }]) =>
-      fds.every(fd => owned.has(fd)),
-    );
-    const left: Listens = this.closing ? NOTHING : new Map(sockets);
-    const succession = this.bury(index, left, error)
-      .then(() => new Promise(resolve => setTimeout(resolve, REPLACE_AFTER_MS)))
-      .then(() => this.succeed(index, left, 1));
-    this.replacing = Promise.all([this.replacing, succession]);
-  }
-
-  /** Close what the dead thread had open, but for the sockets that are left to its successor, and take its connections off the books. */
-  private async bury(index: number, left: Listens, error: Error): Promise<void> {
-    const lost = this.table.writeOff(index);
-    this.closeAll(index, left);
-    // The places that it had are there for others.
-    for (const bell of this.bells) wake(bell);
-    this.hooks.onThreadLost(index, lost, error);
-    const clients = this.plan?.services.flatMap(service => service.clients ?? []) ?? [];
-    await Promise.all(clients.map(buffer => SharedClients.writeOff(buffer, index)));
-  }
-
-  private closeAll(index: number, left: Listens): void {
-    const ledger = new FdLedger(this.ledger, index);
-    const kept = new Set(descriptorsOf(left));
-    for (const fd of ledger.ownedBy(index)) {
-      ledger.disown(fd);
-      if (!kept.has(fd)) closeFd(fd);
-    }
-    ledger.unmapAll();
-  }
-
-  /**
-   * Start a thread that takes a dead one's place, and its listening sockets with the clients that wait there. If it
-   * fails those clients are given up, so that others go to the threads that live, and another tries later.
-   */
-  private async succeed(index: number, left: Listens, attempt: number): Promise<void> {
-    let thread: Thread | undefined;
+  /** Start a thread in the place of one that has died; it takes over these sockets. */
+  private async succeed(index: number, left: Listens): Promise<void> {
+    const thread = await this.spawn(index);
     try {
-      if (this.closing) return;
-      thread = await this.spawn(index);
       await thread.ask({ type: 'records', wanted: this.records });
       if (this.plan !== undefined) await this.bring(thread, left);
       this.list[index] = thread;
     } catch (error) {
-      await thread?.terminate();
-      this.addresses.remove(index);
-      await this.bury(index, NOTHING, error as Error);
-      const pause = Math.min(REPLACE_AFTER_MS * 2 ** attempt, REPLACE_AFTER_MAX_MS);
-      setTimeout(() => {
-        this.replacing = Promise.all([this.replacing, this.succeed(index, NOTHING, attempt + 1)]);
-      }, pause).unref();
-    } finally {
-      for (const fd of descriptorsOf(left)) closeFd(fd);
+      await thread.terminate();
+      throw error;
     }
   }
-}
-
-function descriptorsOf(listens: Listens): number[] {
-  return [...listens.values()].flatMap(({ fds = [] }) => fds);
 }

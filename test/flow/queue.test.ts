@@ -1,12 +1,12 @@
 import fc from 'fast-check';
 import t from 'tap';
-import type { Connection } from '../../src/flow/connection.js';
+import type { ConnectionSearch } from '../../src/flow/connection-search.js';
 import { WaitQueue } from '../../src/flow/queue.js';
 import { SharedTable } from '../../src/pool/table.js';
 
 /** What the queue needs of a connection: its links. */
-function waiting(): Connection {
-  return { queuePrev: undefined, queueNext: undefined, ticket: 0 } as Connection;
+function waiting(): ConnectionSearch {
+  return { queuePrev: undefined, queueNext: undefined, ticket: 0 } as ConnectionSearch;
 }
 
 /** The queues of a service as several threads see them. */
@@ -15,8 +15,8 @@ function queues(threads: number): WaitQueue[] {
   return Array.from({ length: threads }, (_, i) => new WaitQueue(new SharedTable(buffers, i).board, 5));
 }
 
-function content(queue: WaitQueue): Connection[] {
-  const list: Connection[] = [];
+function content(queue: WaitQueue): ConnectionSearch[] {
+  const list: ConnectionSearch[] = [];
   for (let at = queue.head; at !== undefined; at = at.queueNext) list.push(at);
   return list;
 }
@@ -25,7 +25,7 @@ t.test('first come first served, and out from wherever one stands', async () => 
   fc.assert(
     fc.property(fc.array(fc.integer({ min: -6, max: 6 }), { maxLength: 80 }), steps => {
       const [queue] = queues(1) as [WaitQueue];
-      const model: Connection[] = [];
+      const model: ConnectionSearch[] = [];
       for (const step of steps) {
         if (step >= 0 || model.length === 0) {
           const connection = waiting();
@@ -64,7 +64,7 @@ t.test('the size holds for all threads, and so does the order', async () => {
   fc.assert(
     fc.property(steps, fc.nat({ max: 6 }), (list, size) => {
       const all = queues(3);
-      const model: { thread: number; connection: Connection }[] = [];
+      const model: { thread: number; connection: ConnectionSearch }[] = [];
       for (const { thread, out } of list) {
         if (out < 5) {
           const connection = waiting();
@@ -109,7 +109,7 @@ t.test('tickets that go around keep the order', async t => {
     WaitQueue,
   ];
   const order: number[] = [];
-  const list: [WaitQueue, Connection][] = [];
+  const list: [WaitQueue, ConnectionSearch][] = [];
   for (let i = 0; i < 6; i++) {
     const queue = i % 2 === 0 ? a : b;
     const connection = waiting();
