@@ -66,8 +66,8 @@ export const CANDIDATES: readonly Candidate[] = [
 ];
 
 /** Another checkout of lb4, built, to measure a change against. */
-export function baseline(checkout: string): Candidate {
-  return lb4('baseline', 'baseline', 'epoll', resolve(checkout));
+export function baseline(checkout: string, engine: 'epoll' | 'net'): Candidate {
+  return lb4('baseline', 'baseline', engine, resolve(checkout));
 }
 
 /** Why a candidate cannot take part in a case whose program is there; undefined when it can. */

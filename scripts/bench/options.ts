@@ -15,6 +15,7 @@ npm run bench -- [options], or after a build node dist/scripts/bench/main.js [op
 ${GROUPS.map(group => `                       ${group}: ${namesOf(CASES.filter(each => each.group === group))}`).join('\n')}
   --candidates LIST    default ${namesOf(CANDIDATES)}
   --baseline DIR       another checkout of lb4, built, as one more candidate
+  --baseline-engine E  which engine of it, epoll or net (default epoll)
   --quick              a fifth of the work: a look, not a measurement
   --retries N          do a run again, so often at most, while other work takes more than ${DISTURBED} cores (default 0)
   --json FILE          write all samples; brought up to date after every case
@@ -50,6 +51,7 @@ export function parseOptions(args: readonly string[]): Options {
       only: { type: 'string' },
       candidates: { type: 'string' },
       baseline: { type: 'string' },
+      'baseline-engine': { type: 'string', default: 'epoll' },
       retries: { type: 'string' },
       quick: { type: 'boolean', default: false },
       json: { type: 'string' },
@@ -62,7 +64,10 @@ export function parseOptions(args: readonly string[]): Options {
     },
   });
   if (values.append && values.json === undefined) throw new Error('--append: expected --json FILE with it');
-  const added = values.baseline === undefined ? [] : [baseline(values.baseline)];
+  const engine = values['baseline-engine'];
+  if (engine !== 'epoll' && engine !== 'net')
+    throw new Error(`--baseline-engine: expected epoll or net, got "${engine}"`);
+  const added = values.baseline === undefined ? [] : [baseline(values.baseline, engine)];
   return {
     cases: chosen('--only', CASES, values.only, ({ group }) => group),
     candidates: [...chosen('--candidates', CANDIDATES, values.candidates), ...added],

@@ -32,6 +32,10 @@ t.test('what is wrong is named', async t => {
   );
   t.throws(() => parseOptions(['--rounds', '0']), /--rounds: expected a whole number from 1 up, got "0"/);
   t.throws(() => parseOptions(['--seconds', 'x']), /--seconds: .*got "x"/);
+  t.throws(
+    () => parseOptions(['--baseline-engine', 'nett']),
+    /--baseline-engine: expected epoll or net, got "nett"/,
+  );
   t.throws(() => parseOptions(['--append']), /--append: expected --json FILE/);
   t.throws(() => parseOptions(['--nonsense']), /--nonsense/);
 });
