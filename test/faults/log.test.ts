@@ -7,11 +7,9 @@ import { backend, echo, freePort } from '../fixtures/backends.js';
 import { oneService } from '../fixtures/balancer.js';
 import { ask } from '../fixtures/clients.js';
 import { MountedDisk } from '../fixtures/disk.js';
-import { CLI, folder, writeConfig } from '../fixtures/program.js';
+import { CLI, folder, START_MS, writeConfig } from '../fixtures/program.js';
 import { until } from '../fixtures/until.js';
 
-/** A busy machine takes long to start a program. */
-const START_MS = 60_000;
 
 /** lb4 with its log to this descriptor; it serves once its port answers. */
 async function start(t: Test, stdout: number | 'pipe', format = 'json') {

@@ -4,8 +4,8 @@ import { DescriptorStore, divideSockets } from '../../src/service-manager/descri
 import { backend, echo, freePort } from '../fixtures/backends.js';
 import { ask, client } from '../fixtures/clients.js';
 import { NotifySocket } from '../fixtures/notify-socket.js';
-import { folder, Program, writeConfig } from '../fixtures/program.js';
-import { PATIENCE_MS, until } from '../fixtures/until.js';
+import { folder, Program, START_MS, writeConfig } from '../fixtures/program.js';
+import { until } from '../fixtures/until.js';
 import { Upgradable } from '../fixtures/upgradable.js';
 import { needs } from '../integration/programs.js';
 
@@ -59,7 +59,7 @@ t.test(
       const peer = client(t, port);
       peer.socket.write('hello');
       // The program starts only now.
-      await until('an answer or an end', () => peer.closed || peer.received === 5, 3 * PATIENCE_MS);
+      await until('an answer or an end', () => peer.closed || peer.received === 5, START_MS);
       return peer.received === 5 && peer;
     });
     await program.ready();
