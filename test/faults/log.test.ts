@@ -10,7 +10,6 @@ import { MountedDisk } from '../fixtures/disk.js';
 import { CLI, folder, START_MS, writeConfig } from '../fixtures/program.js';
 import { until } from '../fixtures/until.js';
 
-
 /** lb4 with its log to this descriptor; it serves once its port answers. */
 async function start(t: Test, stdout: number | 'pipe', format = 'json') {
   const server = await backend(t, echo);
