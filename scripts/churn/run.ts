@@ -197,12 +197,11 @@ class Churn {
     if (exit !== 0) this.fault(`lb4 ended with ${exit}`);
     if (lb.errors !== '') this.fault(`standard error: ${lb.errors}`);
     const bad = lb.lines.filter(({ level }) => level >= 50);
-    const dead = bad.filter(({ msg }) => msg === 'a data-plane thread died and is replaced').length;
+    const lost = bad.filter(({ msg }) => msg === 'a data-plane thread died and is replaced');
+    const dead = lost.length;
     this.counts.threads_lost = dead;
-    if (dead > kills) this.fault(`${dead} threads died, ${kills} were killed`);
-    for (const line of bad) {
-      if (line.msg !== 'a data-plane thread died and is replaced') this.fault(JSON.stringify(line));
-    }
+    if (dead > kills) this.fault(`${dead} threads died, ${kills} were killed: ${JSON.stringify(lost)}`);
+    for (const line of bad) if (!lost.includes(line)) this.fault(JSON.stringify(line));
     if (dead < kills / 2) this.fault(`${kills} threads were killed, ${dead} died`);
     if (lb.reasons.has('internal_error')) this.fault('connections ended by internal_error');
     for (const [reason, count] of lb.reasons) this.counts[reason] = count;
