@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t, { type Test } from 'tap';
 import type { Snapshot } from '../../src/control/snapshot.js';
@@ -8,6 +9,7 @@ import { fakeAdmin } from '../fixtures/fake-admin.js';
 import { CLI, folder, Program, startProgram, writeConfig } from '../fixtures/program.js';
 import { Pty } from '../fixtures/pty.js';
 import { backendStatus, instanceStatus, serviceStatus } from '../fixtures/status.js';
+import { until } from '../fixtures/until.js';
 import { lb4 } from './lb4.js';
 
 const top = (admin: string): string[] => [process.execPath, CLI, 'top', '--admin', admin];
@@ -105,6 +107,18 @@ t.test('the terminal is restored however it ends', async t => {
     t.equal(await pty.exited(), code, name);
     restored(t, pty);
   }
+});
+
+t.test('a terminal that is gone ends it, without a crash', async t => {
+  const { path } = await fakeAdmin(t, () => [200, STATUS]);
+  const said = join(folder(t), 'said');
+  const command = `trap : HUP; ${top(`unix:${path}`).join(' ')} 2> ${said}; echo $? >> ${said}`;
+  const pty = new Pty(t, ['sh', '-c', command]);
+  await pty.shows('the first screen', /q quit$/);
+  pty.hangUp();
+  const text = () => readFileSync(said, 'utf8');
+  await until('its end', () => /\d\n$/.test(text()));
+  t.match(text(), /^(Hangup\n)?129\n$/, 'as SIGHUP ends a program; some shells say so');
 });
 
 t.test('a crash restores the terminal before it is printed', async t => {

@@ -43,6 +43,8 @@ export class Terminal {
     this.input.setEncoding('utf8');
     this.input.on('data', this.onData);
     this.input.on('end', this.onEnd);
+    this.input.on('error', this.onLost);
+    this.output.on('error', this.onLost);
     this.output.on('resize', this.onResize);
     process.on('exit', this.leave);
     // Before the crash is printed, so that it can be read.
@@ -53,6 +55,7 @@ export class Terminal {
     this.enter();
   }
 
+  /** What comes of a terminal that is lost is heard of for as long as the program lives. */
   close(): void {
     this.leave();
     this.input.off('data', this.onData);
@@ -96,6 +99,13 @@ export class Terminal {
 
   /** Nobody can type any more. */
   private readonly onEnd = (): void => this.handlers.key('ctrl-d');
+
+  /** The terminal is gone, which the way out would find too, and Node aborts there: end as a lost terminal ends any program. */
+  private readonly onLost = (): void => {
+    this.isOurs = false;
+    process.off('SIGHUP', this.onEnding);
+    process.kill(process.pid, 'SIGHUP');
+  };
 
   private readonly onResize = (): void => {
     // What a terminal does with its old content is its own affair.
