@@ -1,5 +1,5 @@
+import { createRequire } from 'node:module';
 import { type DestinationStream, type Logger, pino } from 'pino';
-import { prettyFactory } from 'pino-pretty';
 import type { LogConfig } from './config/schema.js';
 import { LogOutput } from './log-output.js';
 
@@ -21,8 +21,9 @@ export function createLogger({ level, format }: LogConfig, stream?: DestinationS
   return logger;
 }
 
-/** Lines for people, each written whole. */
+/** Lines for people, each written whole. What makes them is loaded only here: most logs are read by programs. */
 function readably(destination: DestinationStream, isStandard: boolean): DestinationStream {
+  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof import('pino-pretty');
   const format = prettyFactory({
     colorize: isStandard && process.stdout.isTTY === true,
     ignore: 'pid',

@@ -1,4 +1,4 @@
-import { type BuiltIn, noOptions, parseOptions } from './builtin.js';
+import type { BuiltIn } from './builtin.js';
 import { firstAccepted } from './rotation.js';
 import type { Accept, Candidate, Flow, Strategy } from './strategy.js';
 
@@ -16,11 +16,7 @@ class First implements Strategy {
   }
 }
 
-export const first: BuiltIn<typeof noOptions> = {
+export const first: BuiltIn = {
   summary: 'the first backend that is up, in file order (active/standby)',
-  options: noOptions,
-  factory: context => {
-    parseOptions(noOptions, context);
-    return new First();
-  },
+  factory: () => new First(),
 };

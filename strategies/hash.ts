@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import type { Candidate, Flow } from './strategy.js';
 
 /** The finalizer of MurmurHash3 (Austin Appleby, public domain): every input bit changes every output bit. Signed 32 bit. */
@@ -25,20 +24,7 @@ export function hashText(text: string, seed: number): number {
 }
 
 /** The options of strategies that hash the client address. */
-export const prefixOptions = z.strictObject({
-  prefix4: z
-    .int()
-    .min(0)
-    .max(32)
-    .default(32)
-    .describe('IPv4 clients that share this many leading bits go to the same backend'),
-  prefix6: z
-    .int()
-    .min(0)
-    .max(128)
-    .default(64)
-    .describe('IPv6 clients that share this many leading bits go to the same backend'),
-});
+export const PREFIX_DEFAULTS = { prefix4: 32, prefix6: 64 };
 
 /**
  * Hashes client addresses by MurmurHash3_x86_32 over the address words, with all but the prefix masked off. The port

@@ -1,8 +1,7 @@
-import { z } from 'zod';
 import { Lb4Error } from '../src/errors.js';
 import { BoundedLoad } from './bounded-load.js';
-import { type BuiltIn, parseOptions } from './builtin.js';
-import { ClientHash, hashKeys, inAgreedOrder, mix, prefixOptions } from './hash.js';
+import { type BuiltIn, withDefaults } from './builtin.js';
+import { ClientHash, hashKeys, inAgreedOrder, mix, PREFIX_DEFAULTS } from './hash.js';
 import { MAX_CANDIDATES, RendezvousTable } from './rendezvous.js';
 import { firstAccepted } from './rotation.js';
 import type { Accept, Candidate, Flow, Strategy } from './strategy.js';
@@ -85,21 +84,12 @@ class IpHash implements Strategy {
   }
 }
 
-const options = prefixOptions.extend({
-  load_factor: z
-    .number()
-    .min(0)
-    .max(10)
-    .refine(value => value === 0 || value > 1, 'expected 0 (off) or a number above 1, up to 10')
-    .default(0)
-    .describe('no backend may have more than this many times its fair share of connections; 0 = no bound'),
-});
+export const IP_HASH_DEFAULTS = { ...PREFIX_DEFAULTS, load_factor: 0 };
 
-export const ipHash: BuiltIn<typeof options> = {
+export const ipHash: BuiltIn = {
   summary: 'consistent hash of the client address by weight',
-  options,
   factory: context => {
-    const { prefix4, prefix6, load_factor } = parseOptions(options, context);
+    const { prefix4, prefix6, load_factor } = withDefaults(IP_HASH_DEFAULTS, context);
     return new IpHash(
       new ClientHash(prefix4, prefix6),
       load_factor > 0 ? new BoundedLoad(load_factor) : undefined,

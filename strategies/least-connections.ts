@@ -1,4 +1,4 @@
-import { type BuiltIn, noOptions, parseOptions } from './builtin.js';
+import type { BuiltIn } from './builtin.js';
 import { LeastScan } from './least-scan.js';
 import { Live } from './live.js';
 import { LocalMemory, type StrategyMemory } from './memory.js';
@@ -30,11 +30,7 @@ class LeastConnections implements Strategy {
   }
 }
 
-export const leastConnections: BuiltIn<typeof noOptions> = {
+export const leastConnections: BuiltIn = {
   summary: 'fewest active connections divided by weight; ties rotate',
-  options: noOptions,
-  factory: context => {
-    parseOptions(noOptions, context);
-    return new LeastConnections(context.memory ?? new LocalMemory());
-  },
+  factory: context => new LeastConnections(context.memory ?? new LocalMemory()),
 };

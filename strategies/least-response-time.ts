@@ -1,4 +1,4 @@
-import { type BuiltIn, noOptions, parseOptions } from './builtin.js';
+import type { BuiltIn } from './builtin.js';
 import { LeastScan } from './least-scan.js';
 import { Live } from './live.js';
 import { columnLength, LocalMemory, type MemoryColumns, OWN, type StrategyMemory } from './memory.js';
@@ -105,11 +105,7 @@ class LeastResponseTime implements Strategy {
   }
 }
 
-export const leastResponseTime: BuiltIn<typeof noOptions> = {
+export const leastResponseTime: BuiltIn = {
   summary: 'least response time × (active + 1) / weight',
-  options: noOptions,
-  factory: context => {
-    parseOptions(noOptions, context);
-    return new LeastResponseTime(context.memory ?? new LocalMemory());
-  },
+  factory: context => new LeastResponseTime(context.memory ?? new LocalMemory()),
 };

@@ -1,6 +1,6 @@
 import { Lb4Error } from '../src/errors.js';
-import { type BuiltIn, parseOptions } from './builtin.js';
-import { ClientHash, hashKeys, inAgreedOrder, prefixOptions } from './hash.js';
+import { type BuiltIn, withDefaults } from './builtin.js';
+import { ClientHash, hashKeys, inAgreedOrder, PREFIX_DEFAULTS } from './hash.js';
 import { firstAccepted } from './rotation.js';
 import type { Accept, Candidate, Flow, Strategy } from './strategy.js';
 import { isUnchanged, weightsOf } from './weights.js';
@@ -101,11 +101,10 @@ function fill(table: Uint16Array, ordered: readonly Candidate[]): void {
   }
 }
 
-export const maglev: BuiltIn<typeof prefixOptions> = {
+export const maglev: BuiltIn = {
   summary: 'Maglev table: a hash of the client address, evenest spread, O(1) at any size',
-  options: prefixOptions,
   factory: context => {
-    const { prefix4, prefix6 } = parseOptions(prefixOptions, context);
+    const { prefix4, prefix6 } = withDefaults(PREFIX_DEFAULTS, context);
     return new Maglev(new ClientHash(prefix4, prefix6));
   },
 };

@@ -1,5 +1,5 @@
 import { AliasTable } from './alias.js';
-import { type BuiltIn, noOptions, parseOptions } from './builtin.js';
+import type { BuiltIn } from './builtin.js';
 import { firstAccepted } from './rotation.js';
 import type { Accept, Candidate, Flow, Strategy } from './strategy.js';
 import { weightsOf } from './weights.js';
@@ -34,11 +34,7 @@ class Random implements Strategy {
   }
 }
 
-export const random: BuiltIn<typeof noOptions> = {
+export const random: BuiltIn = {
   summary: 'uniform by weight',
-  options: noOptions,
-  factory: context => {
-    parseOptions(noOptions, context);
-    return new Random(context.random);
-  },
+  factory: context => new Random(context.random),
 };

@@ -1,4 +1,4 @@
-import { type BuiltIn, noOptions, parseOptions } from './builtin.js';
+import type { BuiltIn } from './builtin.js';
 import { LocalMemory, type StrategyMemory } from './memory.js';
 import { firstAccepted, Turn } from './rotation.js';
 import type { Accept, Candidate, Flow, Strategy } from './strategy.js';
@@ -26,11 +26,7 @@ class RoundRobin implements Strategy {
   }
 }
 
-export const roundRobin: BuiltIn<typeof noOptions> = {
+export const roundRobin: BuiltIn = {
   summary: 'strict rotation, weights ignored',
-  options: noOptions,
-  factory: context => {
-    parseOptions(noOptions, context);
-    return new RoundRobin(context.memory ?? new LocalMemory());
-  },
+  factory: context => new RoundRobin(context.memory ?? new LocalMemory()),
 };

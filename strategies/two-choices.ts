@@ -1,5 +1,5 @@
 import { AliasTable } from './alias.js';
-import { type BuiltIn, noOptions, parseOptions } from './builtin.js';
+import type { BuiltIn } from './builtin.js';
 import { firstAccepted } from './rotation.js';
 import type { Accept, Candidate, Flow, Strategy } from './strategy.js';
 import { weightsOf } from './weights.js';
@@ -58,11 +58,7 @@ class TwoChoices implements Strategy {
   }
 }
 
-export const twoChoices: BuiltIn<typeof noOptions> = {
+export const twoChoices: BuiltIn = {
   summary: 'two random candidates, fewer connections per weight wins',
-  options: noOptions,
-  factory: context => {
-    parseOptions(noOptions, context);
-    return new TwoChoices(context.random);
-  },
+  factory: context => new TwoChoices(context.random),
 };

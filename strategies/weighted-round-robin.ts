@@ -1,4 +1,4 @@
-import { type BuiltIn, noOptions, parseOptions } from './builtin.js';
+import type { BuiltIn } from './builtin.js';
 import { IndexHeap } from './heap.js';
 import { columnLength, LocalMemory, type MemoryColumns, OWN, type StrategyMemory } from './memory.js';
 import type { Accept, Candidate, Flow, Strategy } from './strategy.js';
@@ -165,11 +165,7 @@ class WeightedRoundRobin implements Strategy {
   }
 }
 
-export const weightedRoundRobin: BuiltIn<typeof noOptions> = {
+export const weightedRoundRobin: BuiltIn = {
   summary: 'smooth weighted rotation: 5,1,1 never sends five in a row',
-  options: noOptions,
-  factory: context => {
-    parseOptions(noOptions, context);
-    return new WeightedRoundRobin(context.memory ?? new LocalMemory());
-  },
+  factory: context => new WeightedRoundRobin(context.memory ?? new LocalMemory()),
 };

@@ -46,6 +46,11 @@ export class Admin {
     this.context = context;
   }
 
+  /** Load what listening takes, which is long, while something else is waited for. */
+  async load({ admin }: Config): Promise<void> {
+    if (admin.listen.kind !== 'off') await import('./server.js');
+  }
+
   /** Where it listens, as a configuration would say it; undefined when it is off. */
   get address(): string | undefined {
     return this.open?.bound?.address;

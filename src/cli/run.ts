@@ -49,7 +49,7 @@ async function begin(source: ConfigSource, { config, warnings }: Read): Promise<
   const { balancer, admin } = instance;
   await tellManager(instance, logger);
   return await serve(instance, source, logger, async () => {
-    await balancer.start(stored);
+    await Promise.all([balancer.start(stored), admin.load(config)]);
     const used = await balancer.sockets();
     instance.store?.drop(stored.filter(one => !used.some(({ key }) => key === one.key)));
     (await admin.prepare(config)).commit();

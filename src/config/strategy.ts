@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { type BuiltIn, strategies } from '../../strategies/index.js';
+import { isStrategyName, STRATEGY_NAMES, strategies } from '../../strategies/index.js';
 import { isUserStrategy } from '../../strategies/load.js';
+import { STRATEGY_OPTIONS } from '../../strategies/options.js';
 import { expected, forward, jsonSchemaOf, textOf } from './fields.js';
 import { didYouMean, listOf } from './text.js';
 
@@ -13,11 +14,9 @@ export type StrategyInput = string | StrategyConfig;
 
 export const DEFAULT_STRATEGY = 'least-connections';
 
-const registry: Readonly<Record<string, BuiltIn>> = strategies;
-
 /** The options that a strategy has when only its name is given; none for a user's module. */
 export function strategyDefaults(kind: string): Readonly<Record<string, unknown>> {
-  return Object.hasOwn(registry, kind) ? (registry[kind]!.options.safeParse({}).data ?? {}) : {};
+  return isStrategyName(kind) ? (STRATEGY_OPTIONS[kind].safeParse({}).data ?? {}) : {};
 }
 
 /** A built-in strategy's name, alone or as `kind` of a table with its options, or the path of a user's module. */
@@ -32,15 +31,18 @@ export const strategyField: z.ZodType<StrategyConfig, StrategyInput> = z
     }
     const { kind, ...options } = table as Record<string, unknown>;
     const at = typeof value === 'string' ? [] : ['kind'];
-    if (typeof kind !== 'string' || !(Object.hasOwn(registry, kind) || isUserStrategy(kind))) {
-      const names = Object.keys(registry);
-      const hint = typeof kind === 'string' ? didYouMean(kind, names) : '';
-      const message = expected(`one of ${listOf(names)} or a module's path "./x.js"`, kind, hint).message;
+    if (typeof kind !== 'string' || !(isStrategyName(kind) || isUserStrategy(kind))) {
+      const hint = typeof kind === 'string' ? didYouMean(kind, STRATEGY_NAMES) : '';
+      const message = expected(
+        `one of ${listOf(STRATEGY_NAMES)} or a module's path "./x.js"`,
+        kind,
+        hint,
+      ).message;
       context.addIssue({ code: 'custom', message, path: at });
       return z.NEVER;
     }
-    if (isUserStrategy(kind)) return { ...options, kind: textOf(kind, "a module's path") };
-    const result = registry[kind]!.options.safeParse(options);
+    if (!isStrategyName(kind)) return { ...options, kind: textOf(kind, "a module's path") };
+    const result = STRATEGY_OPTIONS[kind].safeParse(options);
     if (result.success) return { ...result.data, kind };
     forward(context, result.error);
     return z.NEVER;
@@ -48,9 +50,9 @@ export const strategyField: z.ZodType<StrategyConfig, StrategyInput> = z
   .meta({
     description: 'How a backend is picked: a name, or a table with `kind` and options (docs/strategies.md).',
     anyOf: [
-      { type: 'string', enum: Object.keys(registry) },
+      { type: 'string', enum: STRATEGY_NAMES },
       { type: 'string', pattern: '^(\\.\\.?)?/|\\.(js|mjs|cjs|ts|mts)$', description: "a user's module" },
-      ...Object.entries(registry).map(([kind, { options, summary }]) => kindSchema(kind, options, summary)),
+      ...STRATEGY_NAMES.map(kind => kindSchema(kind, STRATEGY_OPTIONS[kind], strategies[kind].summary)),
       {
         type: 'object',
         required: ['kind'],

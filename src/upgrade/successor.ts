@@ -78,8 +78,8 @@ export class Successor {
    */
   async prepare(balancer: Balancer, admin: Admin, configured: Config): Promise<void> {
     const { listeners, channel, admin: own } = this.manifest!;
-    const plane = await balancer.standBy(this.outline!, listeners);
-    if (own !== undefined) await admin.inherit(own, configured);
+    const inherited = own === undefined ? undefined : admin.inherit(own, configured);
+    const [plane] = await Promise.all([balancer.standBy(this.outline!, listeners), inherited]);
     await balancer.rehearse(configured);
     await (await admin.prepare(configured)).abandon();
     this.handover = channel === -1 ? undefined : plane.handover;
