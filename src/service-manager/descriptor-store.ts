@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import type { Endpoint } from '../address.js';
 import type { PassedSocket } from '../pool/plan.js';
 
@@ -53,12 +52,9 @@ export class DescriptorStore {
     this.kept = next;
   }
 
-  /** Those that are in the store, and are no listeners of this process any more. */
+  /** Those that are in the store, and are no listeners of this process any more: the data plane has closed its own. */
   drop(stored: readonly StoredListener[]): void {
-    for (const { key, fds } of stored) {
-      this.manager.unstore(nameOf(key));
-      for (const fd of fds) closeSync(fd);
-    }
+    for (const { key } of stored) this.manager.unstore(nameOf(key));
   }
 
   /** This process ends, and nobody comes after it. */

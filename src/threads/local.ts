@@ -1,3 +1,4 @@
+import { closeSync } from 'node:fs';
 import type { StrategyFault } from '../../strategies/load.js';
 import type { Engine } from '../engines/engine.js';
 import type { Listening } from '../flow/listeners.js';
@@ -46,6 +47,9 @@ export class LocalPlane implements Plane {
 
   async prepare(plan: Plan, inherited: readonly Heirloom[] = []): Promise<void> {
     this.prepared = await this.plane.prepare(plan, [...spread(inherited, 1)[0]!.values()]);
+    const { opened } = this.prepared;
+    const unused = inherited.filter(({ key }) => !opened.has(key));
+    for (const fd of unused.flatMap(({ fds }) => fds)) closeSync(fd);
   }
 
   commit(plan: Plan): Promise<readonly Listening[]> {

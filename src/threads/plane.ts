@@ -14,7 +14,7 @@ export interface Plane {
   heirlooms(): Promise<readonly Heirloom[]>;
   /**
    * Load and open what the plan needs; changes nothing. Rejects with Lb4Error. Then `commit` or `abandon`. `inherited`: sockets
-   * that listen already, for the addresses of this plan; the plane's own from here on.
+   * that listen already; the plane's own from here on, which closes those that the plan has no use for.
    */
   prepare(plan: Plan, inherited?: readonly Heirloom[]): Promise<void>;
   commit(plan: Plan): Promise<readonly Listening[]>;
