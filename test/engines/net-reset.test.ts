@@ -2,6 +2,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import t from 'tap';
 import { Peer } from '../../src/address.js';
 import { NetConn } from '../../src/engines/net/conn.js';
+import { TimerWheel } from '../../src/timer-wheel.js';
 import { until } from '../fixtures/until.js';
 
 t.test('a reset in the very turn in which FIN was sent closes the socket', async t => {
@@ -17,7 +18,7 @@ t.test('a reset in the very turn in which FIN was sent closes the socket', async
   const { port } = server.address() as { port: number };
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   await until('connected', () => there !== undefined && !socket.connecting);
-  const conn = new NetConn(socket, new Peer(), true);
+  const conn = new NetConn(socket, new Peer(), true, new TimerWheel(0, 10), 0);
   socket.end();
   conn.reset();
   await until('closed', () => conn.closed, 5_000);

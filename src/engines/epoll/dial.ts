@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { type Endpoint, isLoopback, Peer } from '../../address.js';
+import { type Endpoint, Peer } from '../../address.js';
 import type { SocketPlan } from '../../pool/plan.js';
+import { mayMeetItself } from '../../self-connect.js';
 import { describeSystemError, isLocalTrouble } from '../../system-error.js';
 import { TimerEntry } from '../../timer-wheel.js';
 import type { Dial, DialObserver } from '../engine.js';
@@ -40,37 +40,20 @@ const packed = new WeakMap<Endpoint, Prepared>();
 
 interface Prepared extends PackedEndpoint {
   readonly peer: Peer;
-  /** A dial to a free loopback port may get that very port as its own. */
   readonly mayMeetItself: boolean;
 }
 
 function prepare(endpoint: Endpoint): Prepared {
   let found = packed.get(endpoint);
   if (found === undefined) {
-    const mayMeetItself = endpoint.kind === 'ip' && isLoopback(endpoint.host) && isEphemeral(endpoint.port);
     const peer = new Peer();
     if (endpoint.kind === 'ip') peer.setText(endpoint.host, endpoint.port);
     // Field by field: V8 gives each object that is spread a hidden class of its own, and then every access is looked up.
     const { family, bytes } = packEndpoint(endpoint);
-    found = { family, bytes, mayMeetItself, peer };
+    found = { family, bytes, mayMeetItself: mayMeetItself(endpoint), peer };
     packed.set(endpoint, found);
   }
   return found;
-}
-
-const ephemeral = readPortRange();
-
-function readPortRange(): readonly [number, number] {
-  try {
-    const [low, high] = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8').trim().split(/\s+/);
-    return [Number(low), Number(high)];
-  } catch {
-    return [1024, 65535];
-  }
-}
-
-function isEphemeral(port: number): boolean {
-  return port >= ephemeral[0] && port <= ephemeral[1];
 }
 
 /** One attempt to connect, without blocking. */
@@ -216,7 +199,7 @@ export class EpollDial extends TimerEntry implements Dial, Pollable {
     return false;
   }
 
-  /** A dial to a free loopback port can meet itself (simultaneous open); that is nobody listening. */
+  /** That is nobody listening. */
   private metItself(conn: EpollConn): boolean {
     if (!this.target.mayMeetItself) return false;
     const local = conn.local();

@@ -1,5 +1,7 @@
 import { Socket } from 'node:net';
 import { Peer } from '../../address.js';
+import { monotonic } from '../../monotonic.js';
+import { TimerEntry, type TimerWheel } from '../../timer-wheel.js';
 import type { ConnObserver, StreamConn } from '../engine.js';
 import type { NetRelay } from './relay.js';
 
@@ -11,13 +13,16 @@ const MAX_HEAD = 65_536;
  */
 export const WATER_MARK = 1;
 
+/** Most connections are over before this: they need no keepalive, which takes four system calls. */
+const KEEPALIVE_AFTER_MS = 1_000;
+
 const kConn = Symbol('lb4.conn');
 type ConnSocket = Socket & { [kConn]: NetConn };
 
 const EMPTY = Buffer.alloc(0);
 
 /** A TCP or unix stream socket of the net engine, before and while it is relayed. */
-export class NetConn implements StreamConn {
+export class NetConn extends TimerEntry implements StreamConn {
   readonly socket: ConnSocket;
   readonly peer: Peer;
   head: Buffer = EMPTY;
@@ -32,9 +37,15 @@ export class NetConn implements StreamConn {
   /** Waits in the ResetQueue for its last bytes to be delivered. */
   leaving = false;
   private observer: ConnObserver | undefined = undefined;
+  private readonly timers: TimerWheel;
+  private readonly keepalive: number;
 
-  /** `reading`: read at once (clients), or through `upstreamRead` and only when the relay starts (upstreams). */
-  constructor(socket: Socket, peer: Peer, reading: boolean) {
+  /**
+   * `reading`: read at once (clients), or through `upstreamRead` and only when the relay starts (upstreams). `keepalive`: silence
+   * in ms before the first probe, 0 = none.
+   */
+  constructor(socket: Socket, peer: Peer, reading: boolean, timers: TimerWheel, keepalive: number) {
+    super();
     this.socket = socket as ConnSocket;
     this.socket[kConn] = this;
     this.peer = peer;
@@ -43,6 +54,14 @@ export class NetConn implements StreamConn {
     socket.on('error', onError);
     socket.on('close', onClose);
     if (reading) socket.on('data', onData);
+    this.timers = timers;
+    this.keepalive = keepalive;
+    if (keepalive > 0 && peer.family !== 0) timers.schedule(this, KEEPALIVE_AFTER_MS, monotonic());
+  }
+
+  /** It has lasted. */
+  onTimer(): void {
+    this.socket.setKeepAlive(true, this.keepalive);
   }
 
   local(): Peer {
@@ -106,6 +125,11 @@ export class NetConn implements StreamConn {
     this.observer?.onHead();
   }
 
+  ended(): void {
+    this.closed = true;
+    this.timers.cancel(this);
+  }
+
   onFin(): void {
     if (this.relay === undefined) this.observer?.onFin();
     else this.relay.onFin(this);
@@ -162,7 +186,7 @@ function onError(this: Socket): void {
 
 function onClose(this: Socket): void {
   const conn = (this as ConnSocket)[kConn];
-  conn.closed = true;
+  conn.ended();
   conn.relay?.onClose();
 }
 

@@ -1,13 +1,12 @@
 import { Socket, type SocketConstructorOpts, type TcpSocketConnectOpts } from 'node:net';
-import { type Endpoint, isLoopback, Peer } from '../../address.js';
+import { type Endpoint, Peer } from '../../address.js';
 import type { SocketPlan } from '../../pool/plan.js';
+import { mayMeetItself } from '../../self-connect.js';
 import { describeSystemError, isLocalTrouble } from '../../system-error.js';
+import type { TimerWheel } from '../../timer-wheel.js';
 import type { Dial, DialObserver } from '../engine.js';
 import { NetConn, WATER_MARK } from './conn.js';
 import { upstreamRead } from './upstream-read.js';
-
-/** Below this no system takes its ephemeral ports from. */
-const LOWEST_EPHEMERAL = 1024;
 
 const kDial = Symbol('lb4.dial');
 type DialSocket = Socket & { [kDial]: NetDial };
@@ -16,17 +15,21 @@ type DialSocket = Socket & { [kDial]: NetDial };
 export class NetDial implements Dial {
   private readonly socket: DialSocket;
   private readonly observer: DialObserver;
-  private readonly endpoint: Endpoint;
+  private readonly target: Target;
+  private readonly keepalive: number;
+  private readonly timers: TimerWheel;
 
-  constructor(endpoint: Endpoint, options: SocketPlan, observer: DialObserver) {
-    this.endpoint = endpoint;
+  constructor(endpoint: Endpoint, options: SocketPlan, observer: DialObserver, timers: TimerWheel) {
+    this.target = targetOf(endpoint, options.source);
+    this.keepalive = options.keepalive;
+    this.timers = timers;
     this.observer = observer;
     const socket = new Socket(socketOptions(options)) as DialSocket;
     this.socket = socket;
     socket[kDial] = this;
     socket.on('connect', onConnect);
     socket.on('error', onDialError);
-    socket.connect(connectOptions(endpoint, options));
+    socket.connect(this.target.options);
     // Bytes that come with the connection wait in the kernel until the relay starts.
     socket.pause();
   }
@@ -37,14 +40,11 @@ export class NetDial implements Dial {
   }
 
   connected(): void {
-    const { socket, endpoint } = this;
-    // A dial to a free loopback port can meet itself (simultaneous open); that is nobody listening.
+    const { socket, target } = this;
     if (
-      endpoint.kind === 'ip' &&
-      endpoint.port >= LOWEST_EPHEMERAL &&
-      socket.localPort === endpoint.port &&
-      socket.localAddress === socket.remoteAddress &&
-      isLoopback(endpoint.host)
+      target.mayMeetItself &&
+      socket.localPort === target.peer.port &&
+      socket.localAddress === socket.remoteAddress
     ) {
       socket.resetAndDestroy();
       this.observer.onDialFailed({ reason: 'connection refused', local: false });
@@ -52,9 +52,7 @@ export class NetDial implements Dial {
     }
     socket.off('connect', onConnect);
     socket.off('error', onDialError);
-    const peer = new Peer();
-    if (endpoint.kind === 'ip') peer.setText(endpoint.host, endpoint.port);
-    this.observer.onDialled(new NetConn(socket, peer, false));
+    this.observer.onDialled(new NetConn(socket, target.peer, false, this.timers, this.keepalive));
   }
 
   failed(error: NodeJS.ErrnoException): void {
@@ -84,8 +82,6 @@ function socketOptions(plan: SocketPlan): SocketConstructorOpts {
       readableHighWaterMark: WATER_MARK,
       writableHighWaterMark: WATER_MARK,
       noDelay: plan.nodelay,
-      keepAlive: plan.keepalive > 0,
-      keepAliveInitialDelay: plan.keepalive,
       onread: upstreamRead,
       emitClose: false,
       autoDestroy: true,
@@ -96,12 +92,35 @@ function socketOptions(plan: SocketPlan): SocketConstructorOpts {
   return options;
 }
 
-function connectOptions(endpoint: Endpoint, options: SocketPlan): TcpSocketConnectOpts | { path: string } {
+/** Where to dial to. */
+interface Target {
+  readonly source: string;
+  readonly options: TcpSocketConnectOpts | { readonly path: string };
+  readonly peer: Peer;
+  readonly mayMeetItself: boolean;
+}
+
+/** Made once; the endpoints live as long as the plan that they came with. */
+const targets = new WeakMap<Endpoint, Target>();
+
+function targetOf(endpoint: Endpoint, source: string): Target {
+  let target = targets.get(endpoint);
+  if (target?.source !== source) {
+    const peer = new Peer();
+    if (endpoint.kind === 'ip') peer.setText(endpoint.host, endpoint.port);
+    const options = connectOptions(endpoint, source);
+    target = { source, options, peer, mayMeetItself: mayMeetItself(endpoint) };
+    targets.set(endpoint, target);
+  }
+  return target;
+}
+
+function connectOptions(endpoint: Endpoint, source: string): Target['options'] {
   if (endpoint.kind === 'unix') return { path: endpoint.path };
   return {
     host: endpoint.host,
     port: endpoint.port,
     autoSelectFamily: false,
-    localAddress: options.source === '' ? undefined : options.source,
+    localAddress: source === '' ? undefined : source,
   } as TcpSocketConnectOpts;
 }

@@ -53,8 +53,8 @@ export class NetEngine implements Engine {
   readonly name = 'net';
   readonly timers = new DrivenWheel(monotonic(), TICK_MS);
   private readonly resets: ResetQueue;
-  private readonly maxParked: number;
-  private readonly standby: Standby;
+  readonly maxParked: number;
+  readonly standby: Standby;
 
   /**
    * `maxParked`: connections that may wait on a paused listener, each holding a descriptor. `standby`: until `go` sockets that
@@ -69,11 +69,11 @@ export class NetEngine implements Engine {
   readonly now = (): number => monotonic();
 
   listen(bind: Bind, socket: SocketPlan, observer: ListenObserver, taken?: Taken): Promise<Listener> {
-    return NetListener.open(bind, socket, observer, this.maxParked, this.standby, taken);
+    return NetListener.open(bind, socket, observer, this, taken);
   }
 
   dial(endpoint: Endpoint, socket: SocketPlan, observer: DialObserver): Dial {
-    return new NetDial(endpoint, socket, observer);
+    return new NetDial(endpoint, socket, observer, this.timers);
   }
 
   relay(client: StreamConn, upstream: StreamConn, observer: RelayObserver, track: boolean): Relay {

@@ -5,6 +5,7 @@ import { type Bind, type Endpoint, formatAddress, Peer } from '../../address.js'
 import { Lb4Error } from '../../errors.js';
 import type { SocketPlan } from '../../pool/plan.js';
 import { describeSystemError } from '../../system-error.js';
+import type { TimerWheel } from '../../timer-wheel.js';
 import type { Listener, ListenObserver, Taken } from '../engine.js';
 import { NetConn, WATER_MARK } from './conn.js';
 import { descriptorOf } from './descriptor.js';
@@ -16,13 +17,21 @@ import type { Standby } from './standby.js';
  */
 export const MAX_PARKED = 1024;
 
+/** What all listeners of an engine share. */
+export interface ListenContext {
+  readonly maxParked: number;
+  readonly standby: Standby;
+  readonly timers: TimerWheel;
+}
+
 export class NetListener implements Listener {
   readonly address: Endpoint;
   observer: ListenObserver;
   private readonly server: Server;
   private readonly parked: Socket[] = [];
   private paused = false;
-  private readonly maxParked: number;
+  private readonly context: ListenContext;
+  private readonly keepalive: number;
   /** Whose descriptor it is, where Node has not bound it. */
   private readonly taken: Taken | undefined;
 
@@ -30,13 +39,15 @@ export class NetListener implements Listener {
     server: Server,
     address: Endpoint,
     observer: ListenObserver,
-    maxParked: number,
+    context: ListenContext,
+    keepalive: number,
     taken: Taken | undefined,
   ) {
     this.server = server;
     this.address = address;
     this.observer = observer;
-    this.maxParked = maxParked;
+    this.context = context;
+    this.keepalive = keepalive;
     this.taken = taken;
     server.on('connection', (socket: Socket) => this.accept(socket));
     server.on('error', (error: NodeJS.ErrnoException) =>
@@ -52,23 +63,21 @@ export class NetListener implements Listener {
     bind: Bind,
     options: SocketPlan,
     observer: ListenObserver,
-    maxParked: number,
-    standby: Standby,
+    context: ListenContext,
     taken?: Taken,
   ): Promise<NetListener> {
     const server = createServer({
       allowHalfOpen: true,
       highWaterMark: WATER_MARK,
       noDelay: options.nodelay,
-      keepAlive: options.keepalive > 0,
-      keepAliveInitialDelay: options.keepalive,
     });
     try {
       const fd = taken?.fd;
       let address = asEndpoint(bind);
       if (fd === undefined) address = await bindServer(server, bind, options.backlog);
-      else if (!standby.defer(() => inherit(server, bind, fd))) address = await inherit(server, bind, fd);
-      return new NetListener(server, address, observer, maxParked, taken);
+      else if (!context.standby.defer(() => inherit(server, bind, fd)))
+        address = await inherit(server, bind, fd);
+      return new NetListener(server, address, observer, context, options.keepalive, taken);
     } catch (error) {
       throw new Lb4Error(
         'LB4_LISTEN',
@@ -123,7 +132,7 @@ export class NetListener implements Listener {
   private accept(socket: Socket): void {
     if (!this.paused && this.observer.enter()) {
       this.deliver(socket);
-    } else if (this.parked.length < this.maxParked) {
+    } else if (this.parked.length < this.context.maxParked) {
       socket.on('error', ignore);
       this.parked.push(socket);
     } else {
@@ -151,7 +160,7 @@ export class NetListener implements Listener {
       this.observer.leave();
       return;
     }
-    this.observer.onAccept(new NetConn(socket, peer, true));
+    this.observer.onAccept(new NetConn(socket, peer, true, this.context.timers, this.keepalive));
   }
 }
 
