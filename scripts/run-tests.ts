@@ -16,6 +16,8 @@ import { fileURLToPath } from 'node:url';
 
 const JOBS = Number(process.env.JOBS ?? Math.max(2, availableParallelism()));
 const FILE_SECONDS = Number(process.env.FILE_SECONDS ?? 300);
+/** These take long, and go first: whatever is begun last is waited for with the other processors idle. */
+const LONG = /upgrade|flood|fuzz|hand-over/;
 /** tap ends a hung file itself and says which test it was in; one that can't even do that is killed. */
 const GRACE_SECONDS = 15;
 
@@ -59,7 +61,8 @@ function everyTest(): string[] {
 }
 
 const files = process.argv.length > 2 ? process.argv.slice(2) : everyTest();
-const waiting = files.map(file => relative(process.cwd(), file));
+const isLong = (file: string): number => (LONG.test(file) ? 1 : 0);
+const waiting = files.map(file => relative(process.cwd(), file)).sort((a, b) => isLong(b) - isLong(a));
 let ended = 0;
 let failed = false;
 

@@ -90,6 +90,11 @@ export class Instance {
     return services.reduce((sum, { active }) => sum + active, 0);
   }
 
+  /** What it has said of threads that died. */
+  get lost(): LogLine[] {
+    return this.lines.filter(({ msg }) => msg === 'a data-plane thread died and is replaced');
+  }
+
   /** End one of its threads, wherever that is in its work. */
   kill(which: number): void {
     this.tell({ kill: which });

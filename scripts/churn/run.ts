@@ -1,7 +1,7 @@
 import type { NetConnectOpts } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { burst, converse } from './datagrams.js';
-import { Instance } from './instance.js';
+import { Instance, type LogLine } from './instance.js';
 import { Random } from './random.js';
 import { Site } from './site.js';
 import { type Outcome, play, type Script, someScript } from './talk.js';
@@ -127,7 +127,8 @@ class Churn {
     while (whole && there?.closed === false && performance.now() - began < PATIENCE_MS) await sleep(5);
     this.site.servers.outcomes.delete(script.id);
     this.count('connections');
-    const where = JSON.stringify({ script, to, ms: Math.round(performance.now() - began), outcome, there });
+    const ms = Math.round(performance.now() - began);
+    const where = JSON.stringify({ script, to, ms, outcome, there, ...this.deaths(began) });
     if (outcome === undefined) this.fault(`hangs: ${where}`);
     else if (outcome.wrong || there?.wrong) this.fault(`wrong bytes: ${where}`);
     else if (whole && !isWhole(script, outcome, there)) {
@@ -167,6 +168,15 @@ class Churn {
     return this.kills.some(at => at > began - AROUND_A_KILL_MS);
   }
 
+  /** When threads were told to end and when they were found dead, in ms from `began`, before it and since. */
+  private deaths(began: number): { readonly kills: number[]; readonly dead: number[] } {
+    const start = performance.timeOrigin + began;
+    return {
+      kills: this.kills.map(at => Math.round(at - began)).slice(-4),
+      dead: this.lb.lost.map(({ time }) => Math.round(Date.parse(String(time)) - start)).slice(-4),
+    };
+  }
+
   /** Everything is closed, everything is given back, and it ends when told. */
   private async ends(before: ReturnType<Instance['descriptors']>): Promise<void> {
     const { lb } = this;
@@ -197,10 +207,12 @@ class Churn {
     if (exit !== 0) this.fault(`lb4 ended with ${exit}`);
     if (lb.errors !== '') this.fault(`standard error: ${lb.errors}`);
     const bad = lb.lines.filter(({ level }) => level >= 50);
-    const lost = bad.filter(({ msg }) => msg === 'a data-plane thread died and is replaced');
+    const { lost } = lb;
     const dead = lost.length;
     this.counts.threads_lost = dead;
     if (dead > kills) this.fault(`${dead} threads died, ${kills} were killed: ${JSON.stringify(lost)}`);
+    for (const line of lost)
+      if (!isEnded(line)) this.fault(`a thread died by itself: ${JSON.stringify(line)}`);
     for (const line of bad) if (!lost.includes(line)) this.fault(JSON.stringify(line));
     if (dead < kills / 2) this.fault(`${kills} threads were killed, ${dead} died`);
     if (lb.reasons.has('internal_error')) this.fault('connections ended by internal_error');
@@ -220,6 +232,11 @@ class Churn {
   private count(what: string): void {
     this.counts[what] = (this.counts[what] ?? 0) + 1;
   }
+}
+
+/** A thread that was told to end says nothing of an error. */
+function isEnded({ err }: LogLine): boolean {
+  return (err as { message?: unknown } | undefined)?.message === 'the thread ended by itself';
 }
 
 /** Whether both sides saw what the script says. After a reset nothing is promised but that no byte is wrong. */

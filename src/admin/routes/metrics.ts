@@ -1,7 +1,6 @@
 import type { AdminContext, App } from '../app.js';
 import { CONTENT_TYPE, Exposition } from '../exposition.js';
 import { writeMetrics } from '../metrics.js';
-import { processMetrics } from '../process-metrics.js';
 
 /** For Prometheus. */
 export function metricRoutes(app: App, { balancer }: AdminContext): void {
@@ -9,6 +8,8 @@ export function metricRoutes(app: App, { balancer }: AdminContext): void {
   const page = async (): Promise<Buffer> => {
     const exposition = new Exposition();
     await writeMetrics(exposition, await balancer.measure());
+    // Loaded by whoever asks first: many never do, and prom-client takes as long as a good part of the start.
+    const { processMetrics } = await import('../process-metrics.js');
     return exposition.end(await processMetrics());
   };
   app.route({
