@@ -154,7 +154,8 @@ export class TcpService extends TimerEntry implements ListenObserver {
   private yieldsToOther(): boolean {
     const { queue, plane, picker } = this;
     const first = queue.firstThread;
-    const yields = first !== plane.table.index && first !== this.yieldedTo && picker.hasRoom;
+    const isOther = first !== -1 && first !== plane.table.index;
+    const yields = isOther && first !== this.yieldedTo && picker.hasRoom;
     this.yieldedTo = yields ? first : -1;
     if (yields) plane.bells.ring(first);
     return yields;

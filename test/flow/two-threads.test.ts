@@ -175,6 +175,22 @@ t.test('a thread that does not look holds nobody up for long', async t => {
   t.strictSame(two.dials(), [2, 0]);
 });
 
+t.test('nobody is rung where nobody waits any more', async t => {
+  const two = await twoThreads({ queue: { size: 9 } }, [1]);
+  two.offer(0, 1);
+  const first = two.accepted(0);
+  const other = two.offer(1, 2);
+  const own = two.offer(0, 3);
+  first.end();
+  two.threads[0]!.net.advance(60);
+  t.strictSame(new Set(two.rings), new Set([1]), 'the place is the other thread’s');
+  own.break();
+  other.break();
+  two.rings.splice(0);
+  two.threads[0]!.net.advance(60);
+  t.strictSame(two.rings, []);
+});
+
 t.test('one that was refused by its backend gives its place to who waits', async t => {
   const two = await twoThreads({ queue: { size: 9 }, retry: { attempts: 2 } }, [1, 1]);
   two.offer(0, 1);
