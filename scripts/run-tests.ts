@@ -17,7 +17,7 @@ import { fileURLToPath } from 'node:url';
 const JOBS = Number(process.env.JOBS ?? Math.max(2, availableParallelism()));
 const FILE_SECONDS = Number(process.env.FILE_SECONDS ?? 300);
 /** These take long, and go first: whatever is begun last is waited for with the other processors idle. */
-const LONG = /upgrade|flood|fuzz|hand-over/;
+const LONG = /upgrade|hand-over/;
 /** tap ends a hung file itself and says which test it was in; one that can't even do that is killed. */
 const GRACE_SECONDS = 15;
 
