@@ -128,13 +128,13 @@ class Churn {
     this.site.servers.outcomes.delete(script.id);
     this.count('connections');
     const ms = Math.round(performance.now() - began);
-    const where = JSON.stringify({ script, to, ms, outcome, there, ...this.deaths(began) });
-    if (outcome === undefined) this.fault(`hangs: ${where}`);
-    else if (outcome.wrong || there?.wrong) this.fault(`wrong bytes: ${where}`);
+    const where = () => JSON.stringify({ script, to, ms, outcome, there, ...this.deaths(began) });
+    if (outcome === undefined) this.fault(`hangs: ${where()}`);
+    else if (outcome.wrong || there?.wrong) this.fault(`wrong bytes: ${where()}`);
     else if (whole && !isWhole(script, outcome, there)) {
       // The lines about dead threads come a little later than what one sees of them.
       if (this.killedAround(began)) this.count('cut');
-      else this.fault(`cut short: ${where}`);
+      else this.fault(`cut short: ${where()}`);
     } else if (!whole && !outcome.complete) this.count('refused');
   }
 

@@ -47,6 +47,8 @@ export interface FloodTask {
   readonly perSecond: number;
   /** The short form. */
   readonly small: boolean;
+  /** Whoever is not in waits in the kernel, and is not turned away. */
+  readonly everybodyWaits: boolean;
 }
 
 const health = { kind: 'none' } as const;

@@ -67,7 +67,8 @@ export async function run({ flood: name, engine, small }: RunOptions): Promise<R
     });
     const amount = small ? flood.small : flood.amount;
     const perSecond = flood.perSecond?.[engine] ?? Number.POSITIVE_INFINITY;
-    const task: FloodTask = { ports, amount, perSecond, small };
+    const { everybodyWaits = false } = flood;
+    const task: FloodTask = { ports, amount, perSecond, small, everybodyWaits };
     const { result, ...during } = await period(good, () => flooded(flood, task, lb4));
     await sleep(rest);
     await good.report();

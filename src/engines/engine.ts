@@ -3,6 +3,9 @@ import type { PackReader, PackWriter } from '../pack.js';
 import type { SocketPlan } from '../pool/plan.js';
 import type { TimerWheel } from '../timer-wheel.js';
 
+/** How old a connection is when an engine asks for keepalive: most are over before, and need no system calls for it. */
+export const KEEPALIVE_AFTER_MS = 1_000;
+
 /**
  * The seam between the life of a connection (flow/, written once) and sockets (one engine each). An engine knows
  * sockets and nothing else: no services, no strategies, no limits. Observers are objects, not closures, so that a

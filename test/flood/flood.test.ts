@@ -39,12 +39,8 @@ for (const [name, { title, protocol, small, maxGrowthMib }] of Object.entries(FL
     }
     t.ok(memory[1] - memory[0] < maxGrowthMib, `memory: ${memory.map(Math.round)} MiB`);
     t.ok(Object.values(tally).some(count => count > 0));
-    // On a machine that is busy with other things those of a burst may leave before they are accepted: then nobody was refused.
-    const expected = { connections: 'limit', headers: 'bad_proxy_header' }[name] ?? '';
-    const seen = tally[name === 'connections' ? 'refused' : 'closed'] ?? 0;
-    const logged = reasons[expected] ?? 0;
-    if (expected !== '')
-      t.ok(logged >= seen, `${seen} were turned away, ${logged} lines say so: ${expected}`);
+    const expected = { connections: 'limit', headers: 'bad_proxy_header' }[name];
+    if (expected !== undefined) t.ok(reasons[expected]! > 0, `turned away: ${expected}`);
     t.strictSame(
       result.warnings.filter(line => line.includes('internal_error') || line.includes('"level":6')),
       [],

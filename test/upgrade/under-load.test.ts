@@ -11,7 +11,7 @@ t.test(
   'pgbench, redis-benchmark, a transfer, idle sessions and UDP flows notice nothing',
   programs,
   async t => {
-    const words = ['--only', 'lb4', '--upgrades', '2', '--pause', '1', '--megabytes', '64', '--idle', '200'];
+    const words = ['--only', 'lb4', '--upgrades', '3', '--pause', '1', '--megabytes', '64', '--idle', '200'];
     const child = spawn(process.execPath, [MAIN, ...words], { stdio: ['ignore', 'pipe', 'pipe'] });
     t.teardown(() => child.kill('SIGTERM'));
     let output = '';

@@ -7,15 +7,21 @@ import { stepBack } from '../priority.js';
 
 const BURST = 2_000;
 const LOOK_MS = 100;
-/** A burst is over when so many looks saw the same, or none of them is left to try. */
+/** A burst is over when so many looks saw the same, and nobody is between the kernel's queue and the backend; or after LOOKS. */
 const SAME = 3;
 const LOOKS = 100;
 
-const { ports, amount, small } = workerData as FloodTask;
+const { ports, amount, small, everybodyWaits } = workerData as FloodTask;
 if (!small) stepBack();
 const tally = { refused: 0, held: 0, waiting: 0 };
 
-const sink = createServer(socket => socket.on('error', () => {}).resume());
+/** Connections that came through to the backend. */
+let inside = 0;
+const sink = createServer(socket => {
+  inside++;
+  socket.on('error', () => {}).on('close', () => inside--);
+  socket.resume();
+});
 sink.listen({ host: '127.0.0.1', port: ports.sink, backlog: 4_096 });
 
 for (let sent = 0; sent < amount; sent += BURST) {
@@ -33,6 +39,7 @@ for (let sent = 0; sent < amount; sent += BURST) {
     if (socket.connecting) socket.destroy();
     else socket.resetAndDestroy();
   }
+  for (let looks = 0; looks < LOOKS && inside > 0; looks++) await sleep(LOOK_MS);
 }
 parentPort!.postMessage(tally);
 
@@ -44,10 +51,14 @@ function fateOf(socket: Socket): keyof typeof tally {
 
 async function settled(sockets: readonly Socket[]): Promise<void> {
   let before = '';
-  for (let looks = 0, same = 0; looks < LOOKS && same < SAME; looks++) {
+  for (let looks = 0, same = 0; looks < LOOKS; looks++) {
     await sleep(LOOK_MS);
-    const now = sockets.map(fateOf).join();
+    const fates = sockets.map(fateOf);
+    const now = fates.join();
     same = now === before ? same + 1 : 0;
     before = now;
+    // A balancer that gets no processor time has turned nobody away yet.
+    const isDecided = everybodyWaits || fates.filter(fate => fate !== 'refused').length <= inside;
+    if (same >= SAME && isDecided) return;
   }
 }

@@ -1,6 +1,6 @@
 import { Peer } from '../../address.js';
 import { TimerEntry, UNSCHEDULED } from '../../timer-wheel.js';
-import type { ConnObserver, StreamConn } from '../engine.js';
+import { type ConnObserver, KEEPALIVE_AFTER_MS, type StreamConn } from '../engine.js';
 import {
   connect,
   E,
@@ -35,8 +35,6 @@ const MAX_HEAD = 65_536;
 /** sockaddr of AF_UNSPEC. */
 const UNSPECIFIED = new Uint8Array(16);
 const EMPTY = new Uint8Array(0);
-/** Most connections are over before this: they need no keepalive. */
-const KEEPALIVE_AFTER_MS = 1_000;
 /** How often the send queue of a socket that waits for its RST is looked at, and for how long. */
 const LEAVE_POLL_MS = 10;
 const LEAVE_PATIENCE_MS = 30_000;

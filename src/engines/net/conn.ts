@@ -2,7 +2,7 @@ import { Socket } from 'node:net';
 import { Peer } from '../../address.js';
 import { monotonic } from '../../monotonic.js';
 import { TimerEntry, type TimerWheel } from '../../timer-wheel.js';
-import type { ConnObserver, StreamConn } from '../engine.js';
+import { type ConnObserver, KEEPALIVE_AFTER_MS, type StreamConn } from '../engine.js';
 import type { NetRelay } from './relay.js';
 
 /** Bytes a client may send ahead of the relay; beyond that it is held back. */
@@ -12,9 +12,6 @@ const MAX_HEAD = 65_536;
  * not delivered yet, and a write that the kernel did not take whole holds the sender back at once.
  */
 export const WATER_MARK = 1;
-
-/** Most connections are over before this: they need no keepalive, which takes four system calls. */
-const KEEPALIVE_AFTER_MS = 1_000;
 
 const kConn = Symbol('lb4.conn');
 type ConnSocket = Socket & { [kConn]: NetConn };
